@@ -1,0 +1,1 @@
+"""The tests of consolegw; the folders mirror ``gateway/``."""
