@@ -1,0 +1,166 @@
+"""
+Where a console is and how it is reached: what a driver answers.
+
+Values only; nobody outside the inner network ever sees one.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import re
+
+from attrs import field, frozen
+
+from gateway.model.secret import Secret
+
+
+class ConsoleKind(enum.Enum):
+    """What is spoken on the upstream connection."""
+
+    VNC = "vnc"
+    MKS = "mks"
+    WEBMKS = "webmks"
+    SERIAL = "serial"
+    SPICE = "spice"
+    RAW = "raw"
+    DEMO = "demo"
+
+    @property
+    def speaks_rfb(self) -> bool:
+        """Whether a client of this console is an RFB client."""
+        return self in _RFB_KINDS
+
+
+_RFB_KINDS = frozenset({ConsoleKind.VNC, ConsoleKind.MKS, ConsoleKind.WEBMKS, ConsoleKind.DEMO})
+
+
+@frozen
+class TcpAddress:
+    """A host (name, IPv4 or IPv6 literal without brackets) and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@frozen
+class UnixAddress:
+    """A socket in the file system, by absolute path."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+Address = TcpAddress | UnixAddress
+
+_TCP = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<host>[A-Za-z0-9._-]{1,253})):(?P<port>[0-9]{1,5})")
+
+
+def parse_address(text: str) -> Address:
+    """
+    Read ``host:port``, ``[v6]:port`` or ``unix:/path``.
+
+    :raises ValueError: saying what would be accepted.
+    """
+    if text.startswith("unix:/") and "\0" not in text:
+        return UnixAddress(text.removeprefix("unix:"))
+    match = _TCP.fullmatch(text)
+    if match is None or not 0 < int(match["port"]) < 65536:
+        raise ValueError(f"{text!r} is not an address: host:port, [v6]:port or unix:/path")
+    if match["v6"]:
+        ipaddress.IPv6Address(match["v6"].partition("%")[0])
+    return TcpAddress(match["v6"] or match["host"], int(match["port"]))
+
+
+@frozen
+class Pin:
+    """The digest of the one certificate that is accepted (``algorithm`` sha256 or sha1, lower-case hex)."""
+
+    algorithm: str
+    digest: str
+
+
+_PIN_DIGITS = {"sha256": 64, "sha1": 40}
+
+
+def parse_pin(text: str) -> Pin:
+    """
+    Read ``sha256:HEX`` or ``sha1:HEX`` (colons inside the digits do not matter).
+
+    :raises ValueError: saying what would be accepted.
+    """
+    algorithm, _, digits = text.partition(":")
+    digest = digits.replace(":", "").lower()
+    if _PIN_DIGITS.get(algorithm.lower()) != len(digest) or not re.fullmatch("[0-9a-f]+", digest):
+        raise ValueError("a pin is sha256: and 64 hex digits, or sha1: and 40")
+    return Pin(algorithm.lower(), digest)
+
+
+@frozen
+class TlsPolicy:
+    """
+    How the upstream's certificate is judged: by a pin, by a CA, or by the system's CAs.
+
+    ``ca`` is PEM; with neither ``ca`` nor ``pins`` the system's store decides.
+    """
+
+    ca: bytes | None = field(default=None, repr=False)
+    pins: tuple[Pin, ...] = ()
+    server_name: str | None = None
+
+
+class SecurityType(enum.Enum):
+    """How the gateway logs in to a VNC server."""
+
+    NONE = "none"
+    VNC = "vnc"
+    VENCRYPT = "vencrypt"
+
+
+@frozen
+class Security:
+    """The log-in to a console; the user never learns it."""
+
+    type: SecurityType = SecurityType.NONE
+    password: Secret | None = None
+
+
+@frozen
+class Target:
+    """
+    One console's upstream as a driver resolved it just now.
+
+    ``identity`` names the machine: it is compared before and after each dial.
+    """
+
+    kind: ConsoleKind
+    addresses: tuple[Address, ...] = ()
+    security: Security = Security()
+    tls: TlsPolicy | None = None
+    identity: str = ""
+
+
+class Power(enum.Enum):
+    """Whether a machine runs, where its driver knows."""
+
+    ON = "on"
+    OFF = "off"
+    SUSPENDED = "suspended"
+
+
+@frozen
+class ConsoleInfo:
+    """One console as lists show it: no address in it."""
+
+    name: str
+    kind: ConsoleKind
+    driver: str = "config"
+    power: Power | None = None
+    title: str = ""
+    connections: int = 1
+    """How many sockets one session may have (SPICE, vmrc; 1 for the rest)."""
