@@ -53,7 +53,7 @@ class Grant:
 
 @frozen
 class Mint:
-    """A wish for a ticket: the grant, how often (``UNLIMITED`` = any number) and until when (Unix time) it opens a session."""
+    """A wish for a ticket: how often (``UNLIMITED`` = any number) and until when (Unix time) it opens a session."""
 
     grant: Grant
     uses: int
