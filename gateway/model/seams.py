@@ -101,13 +101,13 @@ class Pipe(Protocol):
     """
 
     def start(self, receiver: Receiver) -> None:
-        """Begin to deliver; a second call changes the receiver."""
+        """Begin to deliver; a second call changes the receiver (and leaves a paused pipe paused)."""
 
     def send(self, data: bytes) -> None:
         """Send, or buffer; nothing happens on a closed pipe."""
 
     def pause(self) -> None:
-        """Stop reading."""
+        """Stop reading: nothing is delivered until :meth:`resume`, not even what was read already."""
 
     def resume(self) -> None:
         """Read on."""
