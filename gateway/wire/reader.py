@@ -9,6 +9,7 @@ No parser lives here, only what all of them stand on.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator
 from typing import Generic, TypeVar
 
@@ -118,7 +119,11 @@ class Dialogue(Generic[T]):
         """Take in what the peer sent."""
         if self.done:
             raise LocalError("the dialogue is over")
-        self._reader.feed(data)
+        try:
+            self._reader.feed(data)
+        except PeerError:
+            self._steps.close()  # what was not taken in would leave a hole
+            raise
         self._advance()
 
     def receive_eof(self) -> None:
@@ -151,6 +156,8 @@ class Dialogue(Generic[T]):
         return self._result[0]
 
     def _advance(self) -> None:
+        if not self.done and inspect.getgeneratorstate(self._steps) == inspect.GEN_CLOSED:
+            raise LocalError("the dialogue has failed")  # it must not look like one that came to its end
         while not self.wants_tls and not self.done:
             try:
                 step = next(self._steps)
