@@ -43,8 +43,7 @@ class BadRequest(PeerError):
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
-        self.status = status
-        self.reason = reason
+        self.status, self.reason = status, reason
 
 
 @attrs.frozen
@@ -121,8 +120,8 @@ class RequestStream:
     """
     The requests of one connection.
 
-    A request that switches protocols is the last event (:attr:`switched`);
-    what came behind it is :meth:`trailing`.  Once refused, the stream stays so.
+    One that switches protocols is the last event (:attr:`switched`); what came
+    behind it is :meth:`trailing`.  Once refused, the stream stays so.
     """
 
     def __init__(self) -> None:
@@ -157,8 +156,7 @@ class RequestStream:
         """What came behind the request that switches (and forget it)."""
         if not self.switched:
             raise LocalError("the stream is still HTTP")
-        data = bytes(self._buffer)
-        self._buffer.clear()
+        data, self._buffer = bytes(self._buffer), bytearray()
         return data
 
     def _take(self, data: bytes) -> None:
@@ -186,15 +184,14 @@ class RequestStream:
         method, target, version = _parse_request_line(line)
         lines, size = [line], len(line) + 2
         headers: list[tuple[str, str]] = []
-        while True:
+        while line:
             line = yield from self._line(431)
             lines.append(line)
             size += len(line) + 2
             if size > MAX_HEAD or len(headers) == MAX_HEADERS and line:
                 raise BadRequest(431, "the head of the request is too large")
-            if not line:
-                break
-            headers.append(_parse_header(line))
+            if line:
+                headers.append(_parse_header(line))
         head = Head(method, target, version, tuple(headers), b"\r\n".join([*lines, b""]))
         _check(head)
         return head
