@@ -1,0 +1,170 @@
+"""
+``[console.NAME]`` and ``[driver.NAME]``: what the gateway opens.
+
+A console given by hand becomes a target and a line of the console list here;
+drivers come with later versions.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from gateway.config.place import NOT_YET, Place, show
+from gateway.config.tables import NamedTables, read_table, setting
+from gateway.config.urls import addresses, pins
+from gateway.config.values import certificates, choice, optional, secret_env, secret_file, text, whole
+from gateway.model.secret import Secret
+from gateway.model.target import (
+    Address,
+    ConsoleInfo,
+    ConsoleKind,
+    Pin,
+    Security,
+    SecurityType,
+    Target,
+    TlsPolicy,
+)
+
+DRIVER_KINDS = ("vsphere", "nova", "proxmox", "libvirt", "qemu", "http")
+
+_MANY_SOCKETS = frozenset({ConsoleKind.RAW})
+"""Kinds of which one session may have several sockets."""
+
+
+@frozen(kw_only=True)
+class SecurityTable:
+    """How the gateway logs in to one VNC server."""
+
+    type: str = setting(
+        choice("", "none", "vnc", later=("vencrypt", "tls", "sasl", "ard", "ra2", "mslogon", "tight", "ultra")),
+        "The log-in that the server asks for: none or vnc (a password).",
+        "",
+        shown='"vnc" with a password, else "none"',
+    )
+    password_file: Secret | None = setting(optional(secret_file), "The file with the server's password.", None)
+    password_env: Secret | None = setting(optional(secret_env), "The environment variable with it.", None)
+    username: str = setting(text, "The user to log in as.", "", later=True)
+    ca: bytes | None = setting(optional(certificates), "The CA of the server's certificate.", None, later=True)
+
+
+@frozen(kw_only=True)
+class UpstreamTls:
+    """TLS around the whole connection to a console; ``tls = true`` is the system's CAs."""
+
+    ca: bytes | None = setting(optional(certificates), "The CA of the console's certificate (PEM).", None)
+    pin: tuple[Pin, ...] = setting(
+        lambda place, value: () if value is None else pins(place, value),
+        "The certificate's digest, sha256:HEX or sha1:HEX; a list accepts any of them.",
+        None,
+    )
+    server_name: str | None = setting(optional(text), "The name in the certificate, where it is not the host.", None)
+
+
+def security(place: Place, value: object) -> Security:
+    """Read ``security = {…}``; a password alone means type vnc."""
+    table = read_table(SecurityTable, place, value)
+    if table.password_file and table.password_env:
+        raise place.wrong("both password_file and password_env", "one of them")
+    password = table.password_file or table.password_env
+    kind = SecurityType(table.type) if table.type else SecurityType.VNC if password else SecurityType.NONE
+    if kind is SecurityType.NONE and password:
+        raise place.at("type").wrong('"none" beside a password', '"vnc", or no password')
+    if kind is SecurityType.VNC and not password:
+        raise place.at("type").wrong('"vnc" without a password', "password_file or password_env beside it")
+    return Security(kind, password)
+
+
+def upstream_tls(place: Place, value: object) -> TlsPolicy | None:
+    """Read ``tls = true`` or ``tls = {…}``."""
+    if isinstance(value, bool):
+        return TlsPolicy() if value else None
+    if not isinstance(value, dict):
+        raise place.wrong(show(value), "true, false or a table of ca, pin and server_name")
+    table = read_table(UpstreamTls, place, value)
+    return TlsPolicy(table.ca, table.pin, table.server_name)
+
+
+def console_kind(place: Place, value: object) -> ConsoleKind:
+    """Read what is spoken to the console."""
+    return ConsoleKind(choice("vnc", "serial", "raw", "demo", later=("mks", "webmks", "spice"))(place, value))
+
+
+@frozen(kw_only=True)
+class Console:
+    """``[console.NAME]``: a console given by hand."""
+
+    name: str
+    kind: ConsoleKind = setting(console_kind, "What is spoken there: vnc, serial, raw or demo.")
+    address: tuple[Address, ...] = setting(
+        lambda place, value: () if value is None else addresses(place, value),
+        "host:port, [v6]:port or unix:/path; a list is tried in turn.",
+        None,
+    )
+    security: Security = setting(security, "How the gateway logs in (vnc).", {}, table=SecurityTable)
+    tls: TlsPolicy | None = setting(
+        upstream_tls, "TLS around the connection to the console: true, or a table.", False, table=UpstreamTls
+    )
+    title: str = setting(text, "What people read instead of the name.", "")
+    connections: int = setting(whole(1, 64), "Sockets that one session may have (raw; 1 for the rest).", 1)
+    via: tuple[Address, ...] = setting(
+        lambda place, value: (), "Proxies on the way to the console, tried in turn.", None, later=True
+    )
+
+    def to_target(self) -> Target:
+        """The upstream, as a driver would resolve it; its identity is the name it was given."""
+        return Target(self.kind, self.address, self.security, self.tls, identity=self.name)
+
+    def to_info(self) -> ConsoleInfo:
+        """The line of the console list."""
+        return ConsoleInfo(self.name, self.kind, title=self.title, connections=self.connections)
+
+
+def consoles(place: Place, value: object) -> tuple[Console, ...]:
+    """Read every ``[console.NAME]`` and judge its keys together."""
+    found = NamedTables(Console)(place, value)
+    for console in found:
+        _check(place.at(console.name), console)
+    return found
+
+
+def _check(place: Place, console: Console) -> None:
+    kind = show(console.kind.value)
+    if console.kind is ConsoleKind.DEMO:
+        if console.address or console.tls:
+            raise place.wrong("an address or tls with kind demo", "neither: the demo is built in")
+    elif not console.address:
+        raise place.at("address").missing("host:port, [v6]:port or unix:/path")
+    if console.security.type is not SecurityType.NONE and console.kind is not ConsoleKind.VNC:
+        raise place.at("security").wrong(f"a log-in with kind {kind}", 'it with kind "vnc" only')
+    if console.connections > 1 and console.kind is not ConsoleKind.RAW:
+        raise place.at("connections").wrong(f"{console.connections} with kind {kind}", '1, or more with kind "raw"')
+
+
+@frozen(kw_only=True)
+class Driver:
+    """``[driver.NAME]``: one hypervisor; every kind comes with a later version."""
+
+    name: str
+    kind: str = setting(
+        choice(later=DRIVER_KINDS), "The hypervisor's kind: " + ", ".join(DRIVER_KINDS) + ".", later=True
+    )
+    url: str = setting(text, "Where its API is.", "", later=True)
+    power_on: str = setting(
+        choice("ask", later=("always", "never")),
+        "Opening a machine that is off: always, ask or never.",
+        "ask",
+        later=True,
+    )
+
+
+def drivers(place: Place, value: object) -> tuple[Driver, ...]:
+    """Refuse every ``[driver.NAME]``, naming its kind when that is one of a later version."""
+    if not isinstance(value, dict):
+        raise place.wrong(show(value), f"[{place.dotted}.NAME] tables")
+    for name, table in value.items():
+        kind = table.get("kind") if isinstance(table, dict) else None
+        here = place.at(name)
+        if isinstance(kind, str) and kind not in DRIVER_KINDS:
+            raise here.at("kind").wrong(show(kind), f"[console.NAME] tables; drivers are {NOT_YET}")
+        raise here.later(f"a driver of kind {show(kind)}" if kind else "", "[console.NAME] tables")
+    return ()
