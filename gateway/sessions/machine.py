@@ -119,8 +119,8 @@ class Machine:
 
     __slots__ = ("ending", "state")
 
-    def __init__(self) -> None:
-        self.state = State.AUTHORIZING
+    def __init__(self, state: State = State.AUTHORIZING) -> None:
+        self.state = state
         self.ending: Ending | None = None
 
     def receive(self, what: Input) -> bool:

@@ -1,0 +1,103 @@
+"""
+The sessions that live on this node: found, counted, looked after, ended.
+
+One clock for all of them; no session has a timer of its own.  It decides
+nothing about who may have a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from gateway.model.events import Event, tell
+from gateway.model.session import Ending, SessionRecord, State, Word
+from gateway.model.ticket import Selector
+from gateway.sessions.machine import Input
+from gateway.sessions.session import Session, Surroundings
+
+TICK = 1.0
+"""Seconds between two looks at the clock: limits of sessions are kept to about this."""
+
+_log = Logger()
+
+
+class Registry:
+    """Every session of this node, by id."""
+
+    def __init__(self, around: Surroundings, clock: IReactorTime) -> None:
+        self._around = around
+        self._sessions: dict[str, Session] = {}
+        self._ticking = LoopingCall(self._tick)
+        self._ticking.clock = clock
+        around.directory.watch(self._signalled)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(tuple(self._sessions.values()))
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def start(self) -> None:
+        """Begin to look at the clock."""
+        self._ticking.start(TICK, now=False)
+
+    def stop(self) -> None:
+        """Drain: every session ends here, its client told to come back."""
+        if self._ticking.running:
+            self._ticking.stop()
+        for session in self:
+            session.end(Input.DRAIN)
+
+    async def recover(self, node: str) -> int:
+        """Take up, parked, what an earlier life of this node left behind; how many."""
+        left = [one for one in await self._around.directory.sessions() if one.node == node and one.id not in self._sessions]
+        for record in left:
+            lost_at = record.lost_at or self._around.now()
+            self.open(await self._around.directory.claim(attrs.evolve(record, lost_at=lost_at)))
+        return len(left)
+
+    def open(self, record: SessionRecord) -> Session:
+        """Take up a session that this node has claimed."""
+        session = Session(record, self._around, self._closed)
+        self._sessions[record.id] = session
+        return session
+
+    def get(self, session: str) -> Session | None:
+        """A session of this node."""
+        return self._sessions.get(session)
+
+    def by_state(self) -> dict[State, int]:
+        """How many sessions stand where."""
+        counts = dict.fromkeys(State, 0)
+        for session in self._sessions.values():
+            counts[session.state] += 1
+        return counts
+
+    def revoke(self, what: Selector) -> int:
+        """End the sessions that a revocation covers; how many."""
+        covered = [one for one in self if what.covers(ticket_id=one.record.ticket_id, console=one.console, user=one.user)]
+        for session in covered:
+            session.end(Input.REVOKED)
+        return len(covered)
+
+    def _tick(self) -> None:
+        for session in self:
+            try:
+                session.tick()
+            except Exception:
+                tell(_log, Event.FAULT, session=session.id)
+                session.end(Input.FAULT)
+
+    def _closed(self, session: Session) -> None:
+        if self._sessions.get(session.id) is session:
+            del self._sessions[session.id]
+
+    def _signalled(self, session_id: str, word: Word, ending: Ending | None) -> None:
+        session = self.get(session_id)
+        if session is not None:
+            session.end(Input.MOVED if word is Word.MOVED else Input.REVOKED)
