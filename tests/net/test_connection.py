@@ -1,0 +1,169 @@
+"""Tests of the outermost layer of a connection, and of the gate."""
+
+from __future__ import annotations
+
+import socket
+
+from twisted.internet.address import IPv6Address, UNIXAddress
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.internet.task import Clock
+from twisted.internet.testing import EventLoggingObserver, StringTransport
+from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from gateway.model.events import Event
+from gateway.net.connection import DEAD_AFTER, ConnectionFactory, Gate
+from gateway.net.wheel import Wheel
+
+
+class _Echo(Protocol):
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+class _Port:
+    def __init__(self) -> None:
+        self.reading = True
+
+    def stopReading(self) -> None:
+        self.reading = False
+
+    def startReading(self) -> None:
+        self.reading = True
+
+
+@implementer(ITCPTransport)
+class _Socket(StringTransport):
+    """A TCP transport on a real, unconnected socket."""
+
+    def __init__(self, *args) -> None:
+        super().__init__(*args)
+        self.socket = socket.socket()
+
+    def getHandle(self):  # noqa: N802  (Twisted's)
+        return self.socket
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802  (Twisted's)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, enabled)
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: N802  (Twisted's)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, enabled)
+
+
+class _Case(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.gate = Gate(3, Wheel(self.clock))
+        self.factory = ConnectionFactory(ServerFactory.forProtocol(_Echo), self.gate)
+
+    def connect(self, transport: StringTransport | None = None):
+        connection = self.factory.buildProtocol(None)
+        connection.makeConnection(transport or StringTransport())
+        return connection
+
+
+class ConnectionTests(_Case):
+    """One connection."""
+
+    def test_counts_both_ways(self) -> None:
+        """What comes and what goes is counted."""
+        transport = StringTransport()
+        connection = self.connect(transport)
+        connection.dataReceived(b"abc")
+        connection.writeSequence([b"de", b"fgh"])
+        self.assertEqual((connection.bytes_in, connection.bytes_out), (3, 8))
+        self.assertEqual(transport.value(), b"abcdefgh")
+
+    def test_peer_is_normalised(self) -> None:
+        """An IPv4 peer on an IPv6 port reads as IPv4."""
+        connection = self.connect(StringTransport(peerAddress=IPv6Address("TCP", "::ffff:10.0.0.5", 4711)))
+        self.assertEqual((connection.address, connection.port), ("10.0.0.5", 4711))
+
+    def test_local_socket_has_a_word_for_a_peer(self) -> None:
+        """A client on a Unix socket is called so."""
+        connection = self.connect(StringTransport(peerAddress=UNIXAddress(None)))
+        self.assertEqual((connection.address, connection.port), ("unix", 0))
+
+    def test_socket_options(self) -> None:
+        """A TCP socket does not wait to fill segments, and finds out about a dead peer."""
+        transport = _Socket()
+        self.addCleanup(transport.socket.close)
+        self.connect(transport)
+        option = transport.socket.getsockopt
+        self.assertTrue(option(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        self.assertTrue(option(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            self.assertEqual(option(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), DEAD_AFTER * 1000)
+
+    def test_a_socket_that_is_gone_already_is_no_fault(self) -> None:
+        """A peer that reset before it was looked at is an ordinary connection that ends soon."""
+        transport = _Socket()
+        transport.socket.close()
+        self.connect(transport)
+        self.assertEqual(len(self.gate), 1)
+
+
+class GateTests(_Case):
+    """Counting and pausing."""
+
+    def lose(self, connection) -> None:
+        connection.connectionLost(Failure(ConnectionResetError()))
+
+    def test_pauses_at_the_limit_and_goes_on_below(self) -> None:
+        """With the last allowed connection every port stops accepting; when one ends all go on."""
+        ports = [_Port(), _Port()]
+        for port in ports:
+            self.gate.add_port(port)
+        connections = [self.connect(), self.connect()]
+        self.assertEqual([port.reading for port in ports], [True, True])
+        connections.append(self.connect())
+        self.assertEqual([port.reading for port in ports], [False, False])
+        self.lose(connections[0])
+        self.assertEqual([port.reading for port in ports], [True, True])
+
+    def test_a_burst_over_the_limit_is_served_and_ends(self) -> None:
+        """What one port accepted beyond the limit lives on; accepting goes on once it is below the limit."""
+        port = _Port()
+        self.gate.add_port(port)
+        connections = [self.connect() for _ in range(10)]
+        for connection in connections[:7]:
+            self.lose(connection)
+            self.assertFalse(port.reading)
+        self.lose(connections[7])
+        self.assertTrue(port.reading)
+        connections[8].dataReceived(b"x")
+        self.assertEqual(connections[8].transport.value(), b"x")
+
+    def test_a_port_added_at_the_limit_waits(self) -> None:
+        """A listener that comes later obeys at once, one that was taken out is left alone."""
+        first, second = _Port(), _Port()
+        self.gate.add_port(first)
+        connections = [self.connect() for _ in range(3)]
+        self.gate.add_port(second)
+        self.assertFalse(second.reading)
+        self.gate.remove_port(first)
+        self.lose(connections[0])
+        self.assertEqual((first.reading, second.reading), (False, True))
+
+    def test_lists_the_living(self) -> None:
+        """The connections can be walked over while they are being closed."""
+        connections = [self.connect(), self.connect()]
+        self.assertEqual(list(self.gate), connections)
+        for connection in self.gate:
+            self.lose(connection)
+        self.assertEqual((list(self.gate), len(self.gate)), ([], 0))
+        self.assertEqual(self.factory.protocols, {})
+
+    def test_flapping_at_the_limit_is_told_once(self) -> None:
+        """However often accepting pauses within ten seconds, the log says it once, and once that it is over."""
+        observer = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.connect(), self.connect()
+        for _ in range(5):
+            self.lose(self.connect())
+        self.clock.advance(11)
+        events = [event["event"] for event in observer if "event" in event]
+        self.assertEqual(events, [Event.ACCEPTING_PAUSED, Event.ACCEPTING_RESUMED])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
