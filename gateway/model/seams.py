@@ -101,7 +101,7 @@ class Pipe(Protocol):
     """
 
     def start(self, receiver: Receiver) -> None:
-        """Begin to deliver; a second call changes the receiver (and leaves a paused pipe paused)."""
+        """Begin to deliver; a second call changes the receiver, and delivery resumes."""
 
     def send(self, data: bytes) -> None:
         """Send, or buffer; nothing happens on a closed pipe."""

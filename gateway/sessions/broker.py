@@ -76,7 +76,7 @@ class Broker:
         self._directory = directory
         self._registry = registry
         self._limits = limits
-        self._failures = Rate(limits.failed_tickets_per_second)
+        self._failures = Rate(limits.failed_tickets_per_address)
         self._metrics = metrics
         self._clock = clock
         self._now = now

@@ -22,7 +22,7 @@ from gateway.model.seams import Pipe, Upstream
 from gateway.model.session import Closing
 from gateway.model.ticket import Grant, Right
 from gateway.net.converse import HandshakeLost, converse
-from gateway.net.relay import Lost, Relay, Side
+from gateway.net.relay import Relay, RelayEnd, Side, Why
 from gateway.wire.errors import PeerError
 from gateway.wire.reader import Dialogue
 from gateway.wire.rfb.handshake import serve
@@ -90,8 +90,7 @@ class Link:
 
     def begin(self) -> None:
         """Greet, dial, relay."""
-        self._work = Deferred.fromCoroutine(self._run())
-        self._work.addErrback(self._failed)
+        self._work = Deferred.fromCoroutine(self._told())
 
     async def probe(self, seconds: float) -> bool:
         """Whether the client shows a sign of life."""
@@ -118,6 +117,26 @@ class Link:
             upstream.pipe.abort()
         return None
 
+    async def _told(self) -> None:
+        """Run, and tell the owner how it failed, unless it let this link go."""
+        try:
+            await self._run()
+        except CancelledError:
+            pass
+        except HandshakeLost as lost:
+            if not self._over:
+                self._owner.link_client_gone(self, lost.goodbye)
+        except PeerError as error:
+            if not self._over:
+                self._owner.link_broken(self, Side.A, str(error))
+        except Unreachable:
+            if not self._over:
+                self._owner.link_unreachable(self)
+        except Exception:
+            tell(_log, Event.FAULT, log_failure=Failure())  # type: ignore[no-untyped-call]
+            if not self._over:
+                self._owner.link_fault(self)
+
     async def _run(self) -> None:
         tracker = None
         held = b""
@@ -133,7 +152,7 @@ class Link:
     def _introduce(self, upstream: Upstream) -> Tracker:
         """Tell the client of the screen, under the console's name; nothing names the inside."""
         init = ServerInit.parse(upstream.greeting)
-        name = self._grant.console.encode()
+        name = self._grant.console
         self._pipe.send(init.pack(name))
         rights = self._grant.rights
         return Tracker(
@@ -148,15 +167,18 @@ class Link:
 
     def _start_relay(self, tracker: Tracker | None, held: bytes) -> None:
         assert self._upstream is not None
+        from_client = self._tracked(tracker) if tracker else self._counted
+        if held:
+            self._upstream.pipe.send(from_client(held))
         self._relay = Relay(
             self._pipe,
             self._upstream.pipe,
-            from_a=self._tracked(tracker) if tracker else self._counted,
+            from_a=from_client,
             from_b=tracker.from_server if tracker else None,
             ended=self._relay_ended,
         )
         self._owner.link_relaying(self)
-        self._relay.start(held)
+        self._relay.start()
 
     def _counted(self, data: bytes) -> bytes:
         self._owner.link_input()
@@ -164,21 +186,21 @@ class Link:
 
     def _tracked(self, tracker: Tracker) -> Callable[[bytes], bytes]:
         def from_client(data: bytes) -> bytes:
-            before = tracker.inputs
+            before = tracker.held.events
             out = tracker.from_client(data)
-            if tracker.inputs != before:
+            if tracker.held.events != before:
                 self._owner.link_input()
             return out
 
         return from_client
 
-    def _relay_ended(self, side: Side, lost: Lost) -> None:
-        if self._over:
-            return
-        if lost.error is not None:
-            self._owner.link_broken(self, side, str(lost.error))
-        elif side is Side.A:
-            self._owner.link_client_gone(self, lost.goodbye)
+    def _relay_ended(self, end: RelayEnd) -> None:
+        if end.why is Why.FAULT:
+            self._owner.link_fault(self)
+        elif end.why is Why.BROKE:
+            self._owner.link_broken(self, end.side, str(end.error))
+        elif end.side is Side.A:
+            self._owner.link_client_gone(self, end.why is Why.GOODBYE)
         else:
             self._owner.link_upstream_gone(self)
 
@@ -186,23 +208,6 @@ class Link:
         """The client left while its console was being dialled."""
         if not self._over:
             self._owner.link_client_gone(self, goodbye)
-
-    def _failed(self, failure: Failure) -> None:
-        if self._over:
-            if not failure.check(CancelledError):
-                self._log_fault(failure)
-        elif failure.check(HandshakeLost):
-            self._owner.link_client_gone(self, failure.value.goodbye)
-        elif failure.check(PeerError):
-            self._owner.link_broken(self, Side.A, str(failure.value))
-        elif failure.check(Unreachable):
-            self._owner.link_unreachable(self)
-        else:
-            self._log_fault(failure)
-            self._owner.link_fault(self)
-
-    def _log_fault(self, failure: Failure) -> None:
-        tell(_log, Event.FAULT, log_failure=failure)
 
 
 class _Waiting:
@@ -214,7 +219,6 @@ class _Waiting:
         self._held = [held] if held else []
         self._size = len(held)
         pipe.start(self)
-        pipe.resume()
 
     def stop(self) -> bytes:
         """What came in the meantime; the pipe is paused for its next receiver."""

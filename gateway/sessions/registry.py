@@ -55,7 +55,9 @@ class Registry:
 
     async def recover(self, node: str) -> int:
         """Take up, parked, what an earlier life of this node left behind; how many."""
-        left = [one for one in await self._around.directory.sessions() if one.node == node and one.id not in self._sessions]
+        left = [
+            one for one in await self._around.directory.sessions() if one.node == node and one.id not in self._sessions
+        ]
         for record in left:
             lost_at = record.lost_at or self._around.now()
             self.open(await self._around.directory.claim(attrs.evolve(record, lost_at=lost_at)))
@@ -80,7 +82,9 @@ class Registry:
 
     def revoke(self, what: Selector) -> int:
         """End the sessions that a revocation covers; how many."""
-        covered = [one for one in self if what.covers(ticket_id=one.record.ticket_id, console=one.console, user=one.user)]
+        covered = [
+            one for one in self if what.covers(ticket_id=one.record.ticket_id, console=one.console, user=one.user)
+        ]
         for session in covered:
             session.end(Input.REVOKED)
         return len(covered)

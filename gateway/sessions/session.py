@@ -12,18 +12,16 @@ from collections.abc import Callable
 
 import attrs
 from attrs import frozen
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from gateway.model.audit import line_of
 from gateway.model.client import Arrival, Way
-from gateway.model.errors import StoreAway
 from gateway.model.events import Event, tell
 from gateway.model.seams import AuditSink, Directory, Metrics, Pipe, Upstream
 from gateway.model.session import COME_BACK, REPLACED, Closing, Ending, SessionRecord, State
 from gateway.net.relay import Side
+from gateway.sessions.ledger import Ledger
 from gateway.sessions.link import Link
 from gateway.sessions.machine import Input, Machine
 from gateway.sessions.resume import Dialling
@@ -77,8 +75,7 @@ class Session:
         self._finished_in = self._finished_out = 0
         self._way: Way | None = None
         self._returned_by_ticket = False
-        self._saving = False
-        self._dirty = False
+        self._ledger = Ledger(around.directory, self._stored, lambda: self._receive(Input.MOVED))
         around.metrics.session_opened(record.grant.kind.value)
 
     @property
@@ -153,7 +150,7 @@ class Session:
         self._links.append(link)
         self._last_input = self._around.clock.seconds()
         link.begin()
-        self._save()
+        self._ledger.write()
 
     def end(self, what: Input) -> None:
         """End it from outside: revoked, drained, moved."""
@@ -172,8 +169,7 @@ class Session:
             self._receive(Input.IDLED)
         elif self.state is State.PARKED and in_state >= patience.linger:
             self._drop_kept()
-        if self._dirty:
-            self._save()
+        self._ledger.retry()
 
     # What links tell
 
@@ -187,7 +183,7 @@ class Session:
         """A link has both halves."""
         self._record = attrs.evolve(self._record, generation=self._record.generation + 1)
         self._receive(Input.DIALED)
-        self._save()
+        self._ledger.write()
 
     def link_input(self) -> None:
         """The user is there."""
@@ -236,7 +232,7 @@ class Session:
         self._receive(Input.CLIENT_VANISHED)
         if self.state is State.PARKED:
             tell(_log, Event.SESSION_LOST, session=self.id)
-            self._save()
+            self._ledger.write()
 
     def _drop(self, link: Link, closing: Closing | None) -> None:
         """Take a link out; its upstream is kept for the next one where bytes can simply go on."""
@@ -248,6 +244,7 @@ class Session:
             self._drop_kept()
             self._kept = kept
             kept.pipe.start(_Keeping(self, kept))
+            kept.pipe.pause()
 
     def _take_kept(self) -> Upstream | None:
         kept, self._kept = self._kept, None
@@ -283,26 +280,8 @@ class Session:
         self._around.audit.record(line_of(record, way=self._way, returned_by_ticket=self._returned_by_ticket))
         tell(_log, Event.SESSION_ENDED, session=self.id, ending=ending.word)
         if ending is not Ending.MOVED:
-            self._save()
+            self._ledger.write()
         self._closed(self)
-
-    def _save(self) -> None:
-        """Write the record to the directory, one write at a time and the newest one last."""
-        self._dirty = True
-        if not self._saving:
-            self._saving = True
-            Deferred.fromCoroutine(self._save_all()).addErrback(self._save_failed)
-
-    async def _save_all(self) -> None:
-        try:
-            while self._dirty:
-                self._dirty = False
-                if not await self._around.directory.update(self._stored()):
-                    self._receive(Input.MOVED)
-        except StoreAway:
-            self._dirty = True
-        finally:
-            self._saving = False
 
     def _stored(self) -> SessionRecord:
         """A drained session ends on this node only: in the directory it is lost, and may be continued."""
@@ -311,9 +290,6 @@ class Session:
             return attrs.evolve(record, state=State.PARKED, ending=None, ended_at=0.0, lost_at=self._around.now())
         return record
 
-    def _save_failed(self, failure: Failure) -> None:
-        tell(_log, Event.FAULT, log_failure=failure)
-
 
 class _Keeping:
     """The receiver of an upstream that waits for its client to come back; it is paused."""
@@ -321,7 +297,6 @@ class _Keeping:
     def __init__(self, session: Session, kept: Upstream) -> None:
         self._session = session
         self._kept = kept
-        kept.pipe.pause()
 
     def pipe_data(self, data: bytes) -> None:
         """Nothing is delivered while the pipe is paused."""

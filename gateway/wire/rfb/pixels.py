@@ -99,6 +99,12 @@ class ServerInit:
     format: PixelFormat
     name: bytes = b""
 
+    @classmethod
+    def parse(cls, data: bytes) -> ServerInit:
+        """Read a whole message, as :meth:`pack` wrote it."""
+        width, height, format_, length = SERVER_INIT.unpack_from(data)
+        return cls(width, height, PixelFormat.parse(format_), data[SERVER_INIT.size : SERVER_INIT.size + length])
+
     def pack(self, name: str | None = None) -> bytes:
         """Write the message, under another name if one is given."""
         shown = self.name if name is None else name.encode()
