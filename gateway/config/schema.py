@@ -21,6 +21,7 @@ from gateway.config.values import (
     list_of,
     name,
     node_name,
+    number,
     only,
     optional,
     or_empty,
@@ -39,6 +40,14 @@ from gateway.model.secret import Secret
 
 DAY = 86_400
 YEAR = 366 * DAY
+
+WORKERS_MAX = 1024
+"""Processes of one host: more than any has cores."""
+
+
+def several(value: object) -> bool:
+    """Whether this is a number of processes of a later version."""
+    return value == "auto" or (isinstance(value, int) and 1 < value <= WORKERS_MAX)
 
 
 def ways(place: Place, value: object) -> frozenset[Way]:
@@ -60,7 +69,7 @@ class Gateway:
     node: str = setting(
         node_name, "This node's name in the log, the audit and the session list.", None, shown="the host's"
     )
-    workers: int = setting(only(1, "1"), 'Processes on this host, or "auto".', 1)
+    workers: int = setting(only(1, several), 'Processes on this host, or "auto".', 1)
     state_dir: Path = setting(path, "The directory of the embedded database.", "state")
     max_connections: int = setting(
         whole(0, 1_000_000), "Connections at which accepting pauses; 0 = the descriptor limit less a reserve.", 0
@@ -76,7 +85,9 @@ class Listen:
         listening_endpoint, "A Twisted server endpoint string.", None, shown="port 8443 on every address"
     )
     public_url: str = setting(or_empty(public_url), "The URL that leads here.", None, shown="gateway.public_url")
-    proxy_protocol: bool = setting(only(False, "false"), "Whether a PROXY header is required.", False)
+    proxy_protocol: bool = setting(
+        only(False, lambda value: value is True), "Whether a PROXY header is required.", False
+    )
     trusted_proxies: tuple[Network, ...] = setting(
         list_of(network, "networks"), "Who may say where a client really is (PROXY, X-Forwarded-For).", []
     )
@@ -87,7 +98,7 @@ class Listen:
     )
     silent_after: float = setting(seconds(0.3, 60), "Seconds after which a client is silent.", 2.0)
     silent_by_name: dict[str, str] = setting(
-        only({}, "no such key"), "The same inside TLS, by SNI name.", {}, later=True
+        only({}, lambda value: True), "The same inside TLS, by SNI name.", {}, later=True
     )
     plaintext: str = setting(
         choice("redirect", "serve", "refuse"),
@@ -176,10 +187,10 @@ class Limits:
         whole(0, 1_000_000), "Sessions from one client address at once; 0 = any number.", 500
     )
     connections_per_address: float = setting(
-        seconds(0, 100_000), "Connections that one client address may open each second; 0 = any number.", 100
+        number(0, 100_000), "Connections that one client address may open each second; 0 = any number.", 100
     )
     failed_tickets_per_address: float = setting(
-        seconds(0, 100_000), "Wrong tickets that one client address may present each second; 0 = any number.", 10
+        number(0, 100_000), "Wrong tickets that one client address may present each second; 0 = any number.", 10
     )
     allowed_targets: AllowedTargets = setting(
         allowed_targets, "Networks, host names and unix:/paths that brokers may name, with ports if wanted.", []

@@ -12,7 +12,7 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,15 +60,20 @@ def whole(least: int, most: int) -> Read[int]:
     return read
 
 
-def seconds(least: float, most: float) -> Read[float]:
-    """Read a duration within a range."""
+def number(least: float, most: float, what: str = "a number") -> Read[float]:
+    """Read finite numbers within a range."""
 
     def read(place: Place, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-            raise place.wrong(show(value), f"seconds, from {least:g} to {most:.10g}")
+            raise place.wrong(show(value), f"{what} from {least:g} to {most:.10g}")
         return value
 
     return read
+
+
+def seconds(least: float, most: float) -> Read[float]:
+    """Read a duration within a range."""
+    return number(least, most, "seconds,")
 
 
 def choice(*accepted: str, later: Sequence[str] = ()) -> Read[str]:
@@ -84,13 +89,13 @@ def choice(*accepted: str, later: Sequence[str] = ()) -> Read[str]:
     return read
 
 
-def only(accepted: T, about: str) -> Read[T]:
-    """Read a key of which this version knows one value; any other of ``accepted``'s type is a later version's."""
+def only(accepted: T, later: Callable[[object], bool]) -> Read[T]:
+    """Read a key of which this version knows one value; ``later`` tells those of later versions."""
 
     def read(place: Place, value: object) -> T:
-        if value == accepted and isinstance(value, type(accepted)):
+        if value == accepted and type(value) is type(accepted):
             return accepted
-        raise place.later(show(value), about)
+        raise (place.later if later(value) else place.wrong)(show(value), show(accepted))
 
     return read
 
