@@ -1,0 +1,76 @@
+"""The sessions of a node: looked after together, and taken up again after a restart."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.model.client import Way
+from gateway.model.session import State, Word
+from gateway.sessions.registry import Registry
+from tests.support.bench import Bench
+
+S = "s" * 43
+
+
+class RegistryTests(SynchronousTestCase):
+    """Find, count, signal, recover."""
+
+    def test_counts_by_state(self) -> None:
+        """Every state has its number."""
+        bench = Bench()
+        bench.connect(bench.ticket())
+        bench.redeem(bench.ticket(), S)
+        counts = bench.registry.by_state()
+        self.assertEqual((1, 1, 0), (counts[State.RELAYING], counts[State.AUTHORIZING], counts[State.PARKED]))
+
+    def test_ended_sessions_are_forgotten(self) -> None:
+        """Nothing is left of a session that has ended."""
+        bench = Bench()
+        bench.connect(bench.ticket()).pipe.abort()
+        bench.turn(130)
+        self.assertEqual(0, len(bench.registry))
+
+    def test_signal_of_another_node_ends_it(self) -> None:
+        """An end told through the directory ends the session."""
+        bench = Bench()
+        record = bench.redeem(bench.ticket(), S)
+        bench.connect(S, Way.GRANT)
+        bench.result(bench.directory.signal(record.id, Word.END))
+        self.assertEqual(["revoked"], bench.endings())
+
+    def test_recovers_after_a_crash(self) -> None:
+        """What an earlier life of the node had is parked, can be continued, and ends as client-lost else."""
+        bench = Bench()
+        kept = bench.redeem(bench.ticket(), S)
+        bench.connect(S, Way.GRANT)
+        forgotten = bench.redeem(bench.ticket(), "f" * 43)
+        bench.connect("f" * 43, Way.GRANT)
+        bench.registry._sessions.clear()
+        self.assertEqual(2, bench.result(bench.registry.recover("gw-1")))
+        bench.connect(S, Way.GRANT)
+        self.assertIs(State.RELAYING, bench.registry.get(kept.id).state)
+        bench.turn(130)
+        self.assertIsNone(bench.registry.get(forgotten.id))
+        self.assertEqual(["client-lost"], bench.endings())
+
+    def test_leaves_other_nodes_alone(self) -> None:
+        """Sessions of another node are not taken up."""
+        bench = Bench()
+        bench.redeem(bench.ticket(), S)
+        other = Registry(bench.around, bench.clock)
+        self.assertEqual(0, bench.result(other.recover("gw-2")))
+
+    def test_one_faulty_session_does_not_stop_the_others(self) -> None:
+        """A session that fails at its tick ends as a fault; the clock goes on for the rest."""
+        bench = Bench()
+        bench.redeem(bench.ticket(), S)
+        bench.redeem(bench.ticket(), "o" * 43)
+        first, second = bench.registry
+
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        first.tick = fail
+        bench.turn(2)
+        self.assertEqual(["fault"], bench.endings())
+        self.assertEqual([second.id], [one.id for one in bench.registry])
