@@ -53,7 +53,7 @@ class LinkTests(SynchronousTestCase):
         server.pipe.pause()
         for _ in range(300):
             client.pipe.send(b"x" * 4096)
-        bench.turn()
+            bench.turn()
         server.pipe.send(b"still here")
         bench.turn()
         self.assertEqual(b"still here", bytes(client.received))
