@@ -43,6 +43,18 @@ class Refused(GatewayError):
         self.retry_after = retry_after
 
 
+class HttpRefusal(GatewayError):
+    """
+    An HTTP client is answered with this status, and no word of why.
+
+    ``detail`` is for the log; it holds nothing of what was presented.
+    """
+
+    def __init__(self, status: int, detail: str = "") -> None:
+        super().__init__(detail)
+        self.status = status
+
+
 class UnknownConsole(GatewayError):
     """No driver knows a console of this name."""
 
