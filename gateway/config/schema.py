@@ -125,7 +125,7 @@ class Tickets:
         "sqlite",
     )
     sealed_keys_file: Path = setting(
-        path, "The keys of sealed tickets; the first seals, every one opens.", "keys/sealed-keys"
+        path, "The keys that seal tickets and the database; the first seals, all open.", "keys/sealed-keys"
     )
     ttl: float = setting(seconds(1, YEAR), "Seconds to the first presentation.", 60, shown="60; 900 with store sealed")
     resume_window: float = setting(seconds(0, DAY), "Seconds in which a lost session may be continued.", 120)
