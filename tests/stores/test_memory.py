@@ -22,7 +22,10 @@ class MemoryStoreTests(TicketStoreContract, TestCase):
     async def test_bounded(self):
         """A full store refuses to mint, and takes tickets again when older ones have expired."""
         self.store = MemoryStore(self.now, retention=DAY, max_tickets=3)
-        tickets = [await self.minted() for _ in range(3)]
+        tickets = []
+        for _ in range(3):
+            tickets.append(await self.minted())
+            self.time += 1
         with self.assertRaises(Refused) as caught:
             await self.minted()
         self.assertIs(caught.exception.reason, Reason.OVER_LIMIT)

@@ -1,0 +1,76 @@
+"""Which stores there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.trial.unittest import TestCase
+
+from gateway.model.errors import NotSupported, StoreAway
+from gateway.model.ticket import Mint, Selector
+from gateway.stores.opening import BEARER_REMARK, KINDS, open_stores
+from tests.support.contracts import GRANT, PAGE, RECORD
+
+
+class OpenStoresTests(TestCase):
+    def setUp(self):
+        self.root = Path(self.mktemp())
+
+    def opened(self, kind):
+        stores = open_stores(
+            kind,
+            state_dir=self.root / "state",
+            sealer_keys_path=self.root / "keys" / "sealing-keys",
+            audience="console.example.com",
+            now=lambda: 0.0,
+        )
+        self.addCleanup(stores.close)
+        return stores
+
+    def files(self):
+        return {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file()}
+
+    async def test_each_kind_works(self):
+        """Every kind mints, redeems and keeps sessions."""
+        for kind in KINDS:
+            stores = self.opened(kind)
+            minted = await stores.tickets.mint(Mint(GRANT, 1, 60.0))
+            self.assertTrue((await stores.tickets.redeem(minted.ticket.reveal(), PAGE)).fresh)
+            self.assertEqual((await stores.directory.claim(RECORD)).id, RECORD.id)
+            await stores.directory.update(await stores.directory.find(RECORD.id))
+            stores.close()
+            if kind.startswith("sealed"):
+                self.assertEqual(minted.ticket.reveal().count("."), 4)
+
+    async def test_memory_leaves_no_file(self):
+        """Memory needs neither keys nor a directory."""
+        self.opened("memory")
+        self.assertFalse(self.root.exists())
+
+    async def test_files(self):
+        """A missing key is made once, with a remark; sealed tickets alone need no database."""
+        sealed = self.opened("sealed")
+        self.assertEqual(self.files(), {"keys/sealing-keys"})
+        self.assertIn("made a new sealing key", sealed.remarks[0])
+        self.assertEqual(self.opened("sealed").remarks, (BEARER_REMARK,))
+        self.assertEqual(self.opened("sealed+sqlite").remarks, ())
+        self.assertIn("state/consolegw.sqlite", self.files())
+        with self.assertRaises(NotSupported):
+            await sealed.tickets.revoke(Selector(id="t"))
+
+    async def test_restart(self):
+        """What was minted before is good after the next opening."""
+        for kind in ("sqlite", "sealed+sqlite"):
+            stores = self.opened(kind)
+            minted = await stores.tickets.mint(Mint(GRANT, 1, 60.0))
+            stores.close()
+            with self.assertRaises(StoreAway):
+                await stores.tickets.redeem(minted.ticket.reveal(), PAGE)
+            self.assertTrue((await self.opened(kind).tickets.redeem(minted.ticket.reveal(), PAGE)).fresh)
+
+    async def test_wrong(self):
+        """A kind that does not exist is refused with those that do; a broken keys file with its name."""
+        self.assertIn("sealed+sqlite", str(self.assertRaises(ValueError, self.opened, "redis")))
+        self.opened("sqlite").close()
+        (self.root / "keys" / "sealing-keys").write_text("x")
+        self.assertIn("sealing-keys, line 1", str(self.assertRaises(ValueError, self.opened, "sqlite")))
