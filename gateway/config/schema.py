@@ -89,7 +89,7 @@ class Listen:
         only(False, lambda value: value is True), "Whether a PROXY header is required.", False
     )
     trusted_proxies: tuple[Network, ...] = setting(
-        list_of(network, "networks"), "Who may say where a client really is (PROXY, X-Forwarded-For).", []
+        list_of(network, "networks"), "Who may say where a client really is (PROXY, X-Forwarded-For).", [], later=True
     )
     silent: str = setting(
         choice("close", later=("rfb", "authd")),
@@ -202,8 +202,10 @@ class Resume:
     """``[resume]``: what happens while an upstream is away."""
 
     for_: float = setting(seconds(0, DAY), "Seconds after which a lost upstream is given up.", 120, name="for")
-    input_hold: float = setting(seconds(0, 60), "Seconds that input is kept for an upstream that is away.", 0.5)
-    hold_max: int = setting(whole(65_536, 1 << 28), "Bytes of one rectangle that are held until it is whole.", 1 << 20)
+    input_hold: float = setting(seconds(0, 60), "Seconds that input is kept for an upstream that is away.", 0.5, later=True)
+    hold_max: int = setting(
+        whole(65_536, 1 << 28), "Bytes of one rectangle that are held until it is whole.", 1 << 20, later=True
+    )
 
 
 @frozen(kw_only=True)
