@@ -52,7 +52,6 @@ WRONG = (
         'limits.allowed_targets[0]: found "10.0.0.1/8"; accepted: 10.0.0.0/8, ',
     ),
     ("[resume]\nfor_ = 3", "resume.for_: unknown key; did you mean for?"),
-    ("[resume]\ninput_hold = 61", "resume.input_hold: found 61; accepted: seconds, from 0 to 60"),
     ("[audit]\nfile = true", "audit.file: found true; accepted: a path"),
 )
 
