@@ -93,6 +93,16 @@ class FormatsTests(SynchronousTestCase):
         self.formats.update_begins()
         self.assertEqual((self.formats.current, self.formats.newest), (BGRX, BGRX))
 
+    def test_behind_a_fence(self) -> None:
+        """As long as a fence is unanswered the next change needs one too, though all updates have come."""
+        self.formats.update_asked()
+        self.change(RGB565)
+        self.formats.update_begins()
+        self.assertTrue(self.formats.quiet)
+        self.assertNotEqual(self.change(RGB332), b"")
+        self.formats.update_begins()
+        self.assertEqual(self.formats.current, BGRX)
+
     def test_same_lengths(self) -> None:
         """Formats whose rectangles have the same lengths need no border."""
         self.formats.update_asked()

@@ -209,5 +209,7 @@ class RectTests(SynchronousTestCase):
 
     def test_length_bounds_follow_the_rectangle(self) -> None:
         """A big rectangle may have a big body."""
+        most = struct.pack("!I", 65664) + bytes(65664)
+        self.assertEqual(read(Encoding.ZRLE, (4, 4), BGRX, [most, END]), END)
         body = struct.pack("!I", 100_000) + bytes(100_000)
         self.assertEqual(read(Encoding.ZRLE, (256, 256), BGRX, [body, END]), END)
