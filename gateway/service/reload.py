@@ -64,7 +64,7 @@ class Reloader(Service):
         """Read everything again."""
         for part in self._parts:
             self._read(part)
-        tell(_log, Event.CONFIG_RELOADED)
+        tell(_log, Event.FILES_RELOADED)
 
     def _hangup(self, number: int, frame: FrameType | None) -> None:
         self._reactor.callFromThread(self.reload)
