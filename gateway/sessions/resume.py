@@ -41,6 +41,8 @@ class Dialling:
 
     resolve: Callable[[Grant], Awaitable[Target]]
     dial: Dial
+    dial_named: Dial
+    """For targets that a broker named in the ticket: only what is allowed, whatever a name comes to."""
     clock: IReactorTime
     metrics: Metrics
     jitter: Callable[[], float]
@@ -68,9 +70,9 @@ class Dialling:
         began = self.clock.seconds()
         try:
             target = await self.resolve(grant)
-            upstream = await self.dial(target)
-        except Unreachable:
-            self.metrics.dialled("failed", self.clock.seconds() - began)
+            upstream = await (self.dial_named if grant.target else self.dial)(target)
+        except Unreachable as error:
+            self.metrics.dialled("refused" if error.final else "unreachable", self.clock.seconds() - began)
             raise
         await self._check_identity(grant, target, upstream)
         self.metrics.dialled("connected", self.clock.seconds() - began)
@@ -86,5 +88,5 @@ class Dialling:
             raise
         if again.identity != target.identity:
             upstream.pipe.close(COME_BACK)
-            self.metrics.dialled("changed", 0.0)
+            self.metrics.dialled("failed", 0.0)
             raise Unreachable("the machine changed while it was being dialled")

@@ -73,6 +73,7 @@ class Session:
         self._since = self._last_input = around.clock.seconds()
         self._begun = around.clock.seconds()
         self._finished_in = self._finished_out = 0
+        self._told_in = self._told_out = 0
         self._way: Way | None = None
         self._returned_by_ticket = False
         self._ledger = Ledger(around.directory, self._stored, lambda: self._receive(Input.MOVED))
@@ -170,6 +171,7 @@ class Session:
         elif self.state is State.PARKED and in_state >= patience.linger:
             self._drop_kept()
         self._ledger.retry()
+        self._tell_bytes()
 
     # What links tell
 
@@ -276,12 +278,18 @@ class Session:
         record = self._record
         seconds = self._around.clock.seconds() - self._begun
         self._around.metrics.session_ended(record.grant.kind.value, ending, seconds)
-        self._around.metrics.relayed(record.bytes_in, record.bytes_out)
+        self._tell_bytes()
         self._around.audit.record(line_of(record, way=self._way, returned_by_ticket=self._returned_by_ticket))
         tell(_log, Event.SESSION_ENDED, session=self.id, ending=ending.word)
         if ending is not Ending.MOVED:
             self._ledger.write()
         self._closed(self)
+
+    def _tell_bytes(self) -> None:
+        """Count what was relayed since the last time."""
+        record = self.record
+        self._around.metrics.relayed(record.bytes_in - self._told_in, record.bytes_out - self._told_out)
+        self._told_in, self._told_out = record.bytes_in, record.bytes_out
 
     def _stored(self) -> SessionRecord:
         """A drained session ends on this node only: in the directory it is lost, and may be continued."""

@@ -32,7 +32,7 @@ class DiallingTests(SynchronousTestCase):
             self.dialled_at.append(self.clock.seconds())
             raise Unreachable("refused")
 
-        dialling = Dialling(resolve, dial, self.clock, CountingMetrics(), lambda: jitter)
+        dialling = Dialling(resolve, dial, dial, self.clock, CountingMetrics(), lambda: jitter)
         return Deferred.fromCoroutine(dialling.reach(GRANT, "s-1", patience))
 
     def test_back_off(self) -> None:

@@ -130,7 +130,7 @@ class Bench:
         }
         self.driver = StaticDriver(self.targets)
         self.consoles = Consoles(self.driver, {})
-        dialling = Dialling(self.consoles.resolve, self.dial, self.clock, self.metrics, lambda: 1.0)
+        dialling = Dialling(self.consoles.resolve, self.dial, self.dial, self.clock, self.metrics, lambda: 1.0)
         self.around = Surroundings(
             clock=self.clock,
             now=self.now,
