@@ -41,8 +41,8 @@ class FileAudit:
         an audit does not start without it.
     """
 
-    def __init__(self, path: str, seconds: Callable[[], float] = time.monotonic) -> None:
-        self._path = path
+    def __init__(self, path: str | os.PathLike[str], seconds: Callable[[], float] = time.monotonic) -> None:
+        self._path = os.fspath(path)
         self._seconds = seconds
         self._descriptor = self._opened()
         self._torn = False
