@@ -80,8 +80,6 @@ class Passage:
 
     def keep(self, count: int) -> Need[None]:
         """Let bytes go on as they come; they are counted, never held."""
-        if not count:
-            return
         self.under_way = True
         while (have := len(self._data) - self._at) < count:
             self._at += have
