@@ -125,3 +125,24 @@ class Wheel:
                 callback()
         except Exception:
             tell(_log, Event.FAULT, log_failure=Failure())  # type: ignore[no-untyped-call]  # Twisted's
+
+
+class Deadline:
+    """The one deadline of something: setting it again moves it."""
+
+    __slots__ = ("_entry", "_wheel")
+
+    def __init__(self, wheel: Wheel) -> None:
+        self._wheel = wheel
+        self._entry: Entry | None = None
+
+    def set(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call back then, and not when it was set to before."""
+        self.clear()
+        self._entry = self._wheel.after(seconds, callback)
+
+    def clear(self) -> None:
+        """Let it not happen."""
+        if self._entry is not None:
+            self._entry.cancel()
+            self._entry = None

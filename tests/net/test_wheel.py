@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.net.wheel import Wheel
+from gateway.net.wheel import Deadline, Wheel
 
 
 class WheelTests(SynchronousTestCase):
@@ -99,3 +99,22 @@ class WheelTests(SynchronousTestCase):
         self.after(2, "a")
         self.clock.advance(100)
         self.assertEqual([name for name, _ in self.fired], ["a", "b"])
+
+
+class DeadlineTests(SynchronousTestCase):
+    """One deadline that is moved."""
+
+    def test_the_last_setting_counts(self) -> None:
+        """A deadline that is set again happens once, at the new time; cleared, it does not happen."""
+        clock, fired = Clock(), []
+        deadline = Deadline(Wheel(clock))
+        deadline.set(1, lambda: fired.append("first"))
+        deadline.set(2, lambda: fired.append("second"))
+        clock.advance(3)
+        self.assertEqual(fired, ["second"])
+        deadline.clear()
+        deadline.set(1, lambda: fired.append("third"))
+        deadline.clear()
+        clock.advance(3)
+        self.assertEqual(fired, ["second"])
+        self.assertEqual(clock.getDelayedCalls(), [])
