@@ -26,7 +26,18 @@ class Event(enum.Enum):
     LISTENING = ("listening", "info", "A port is open.")
     CERTIFICATE_LOADED = ("certificate_loaded", "info", "New TLS handshakes get this certificate.")
     CERTIFICATE_KEPT = ("certificate_kept", "error", "A certificate file is broken; the one loaded before stays.")
-    CONFIG_RELOADED = ("config_reloaded", "info", "The configuration was read again.")
+    CERTIFICATE_WARNING = (
+        "certificate_warning",
+        "warn",
+        "A certificate file is used, but something about it is not right.",
+    )
+    FILES_RELOADED = (
+        "files_reloaded",
+        "info",
+        "Certificates, API keys and the audit's file were read again on SIGHUP.",
+    )
+    CONFIG_WARNING = ("config_warning", "warn", "The configuration is in force, but its author should read this.")
+    KEYS_MADE = ("keys_made", "info", "A first start made this file.")
     JUNK_REFUSED = ("junk_refused", "info", "A client spoke nothing that is known here, or too slowly.", 1)
     SESSION_OPENED = ("session_opened", "info", "A ticket opened a new session.")
     SESSION_CONTINUED = ("session_continued", "info", "A client came back to its session.")
@@ -41,6 +52,7 @@ class Event(enum.Enum):
     TICKET_REVOKED = ("ticket_revoked", "info", "Tickets were withdrawn.")
     ORIGIN_REFUSED = ("origin_refused", "warn", "A page of another site tried to open a console.", 10)
     API_REFUSED = ("api_refused", "warn", "A call of the API had no key, a wrong one, or too small a role.", 10)
+    API_KEYS_KEPT = ("api_keys_kept", "error", "The file of API keys is broken; the keys read before stay.")
     LIMIT_REACHED = ("limit_reached", "warn", "A client was turned away over one of the limits.", 10)
     ACCEPTING_PAUSED = ("accepting_paused", "warn", "As many connections as allowed are open; new ones wait.")
     ACCEPTING_RESUMED = ("accepting_resumed", "info", "New connections are accepted again.")
