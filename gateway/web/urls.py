@@ -1,0 +1,26 @@
+"""
+The URLs that a fresh ticket is answered with.
+
+Only those that fit the console's kind.  A ticket stands in the fragment where
+the page is meant, so that no server and no log ever sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.sessions.desk import Made
+
+
+def socket_base(public_url: str) -> str:
+    """A public URL with the scheme of WebSockets."""
+    return "ws" + public_url.removesuffix("/").removeprefix("http")
+
+
+def urls_for(made: Made, public_url: str) -> Mapping[str, str]:
+    """Every way in that fits the kind, by its name in contract section 3."""
+    ticket, base, sockets = made.minted.ticket.reveal(), public_url.removesuffix("/"), socket_base(public_url)
+    socket = {"websocket": f"{sockets}/?ticket={ticket}"}
+    if not made.kind.speaks_rfb:
+        return socket
+    return {"page": f"{base}/console/#{ticket}", **socket, "webmks": f"{sockets}/ticket/{ticket}"}
