@@ -12,9 +12,13 @@ from collections.abc import Callable
 
 from attrs import frozen
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from gateway.model.events import Event, tell
 from gateway.model.seams import Pipe
 from gateway.wire.errors import PeerError
+
+_log = Logger()
 
 Tap = Callable[[bytes], bytes]
 """Sees one side's bytes on their way; returns what goes on (perhaps nothing); raises ``PeerError`` to end it."""
@@ -56,8 +60,6 @@ class Relay:
     :param ended: called exactly once, unless :meth:`stop` came first; both
         pipes are paused then, and neither is closed.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -114,7 +116,7 @@ class Relay:
 
     def fault(self, side: Side, error: Exception) -> None:
         """Log a bug of a tap and end."""
-        self._log.failure("a tap failed on side {side}", side=side.value)
+        tell(_log, Event.FAULT, log_failure=Failure(error))  # type: ignore[no-untyped-call]
         self.end(RelayEnd(side, Why.FAULT, error))
 
 

@@ -8,6 +8,7 @@ Who is connected to, and what is spoken, is decided elsewhere.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -20,7 +21,6 @@ from twisted.internet.interfaces import (
     IPushProducer,
     IReactorTime,
     ISSLTransport,
-    ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -56,8 +56,10 @@ class TcpPipe(Protocol):
     transport: Any
     """A stream transport; which of Twisted's interfaces it has is asked where it matters."""
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, made: Callable[[], None] | None = None) -> None:
+        """Make a pipe; ``made`` is called once it is connected."""
         self._clock = clock
+        self._made = made
         self._inbox = Inbox(clock)
         self._closing = self._half_closed = False
         self._deadline: IDelayedCall | None = None
@@ -141,6 +143,8 @@ class TcpPipe(Protocol):
         """Tune the socket and hear when the send buffer fills."""
         _tune(self.transport)
         self.transport.registerProducer(self, True)
+        if self._made is not None:
+            self._made()
 
     def dataReceived(self, data: bytes) -> None:
         """Hand on what came; read ahead only a little."""
@@ -204,12 +208,10 @@ class TcpPipe(Protocol):
 
 
 def _tune(transport: Any) -> None:
-    if not ITCPTransport.providedBy(transport):
-        return
-    transport.setTcpNoDelay(True)
-    transport.setTcpKeepAlive(True)
     handle = getattr(transport, "getHandle", lambda: None)()
-    if isinstance(handle, socket.socket):
+    if isinstance(handle, socket.socket) and handle.family in (socket.AF_INET, socket.AF_INET6):
+        transport.setTcpNoDelay(True)
+        transport.setTcpKeepAlive(True)
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
         for option, value in KEEPALIVE:
             handle.setsockopt(socket.IPPROTO_TCP, option, value)

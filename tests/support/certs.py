@@ -39,9 +39,9 @@ class Authority:
         key, certificate = self._issue(names, ips)
         return _pem(key) + certificate.public_bytes(serialization.Encoding.PEM)
 
-    def issue_der(self, *names: str, ips: tuple[str, ...] = ()) -> tuple[bytes, bytes]:
-        """The same pile, and the certificate as DER (for pins)."""
-        key, certificate = self._issue(names, ips)
+    def issue_der(self, *names: str, ips: tuple[str, ...] = (), days: float = 30) -> tuple[bytes, bytes]:
+        """The same pile, and the certificate as DER (for pins); with negative days it has expired."""
+        key, certificate = self._issue(names, ips, days)
         pile = _pem(key) + certificate.public_bytes(serialization.Encoding.PEM)
         return pile, certificate.public_bytes(serialization.Encoding.DER)
 
@@ -49,13 +49,18 @@ class Authority:
         """What a client that trusts this authority uses."""
         return ssl.create_default_context(cadata=self.pem.decode("ascii"))
 
-    def _issue(self, names: tuple[str, ...], ips: tuple[str, ...]):
+    def self_signed(self, *names: str) -> bytes:
+        """A pile of a server that is its own authority: this one's key, for these names."""
+        certificate = self._sign(self._name, self._key.public_key(), [x509.DNSName(name) for name in names], ca=False)
+        return _pem(self._key) + certificate.public_bytes(serialization.Encoding.PEM)
+
+    def _issue(self, names: tuple[str, ...], ips: tuple[str, ...], days: float = 30):
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
         alternatives += [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ips]
-        return key, self._sign(_name(names[0] if names else "leaf"), key.public_key(), alternatives, ca=False)
+        return key, self._sign(_name(names[0] if names else "leaf"), key.public_key(), alternatives, False, days)
 
-    def _sign(self, subject: x509.Name, public_key, alternatives: list[x509.GeneralName], *, ca: bool):
+    def _sign(self, subject: x509.Name, public_key, alternatives: list[x509.GeneralName], ca: bool, days: float = 30):
         now = datetime.datetime.now(datetime.UTC)
         builder = (
             x509.CertificateBuilder()
@@ -63,8 +68,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
+            .not_valid_before(now - datetime.timedelta(days=30))
+            .not_valid_after(now + datetime.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         )
         if alternatives:

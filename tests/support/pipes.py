@@ -69,6 +69,9 @@ class SocketTransport(StringTransport):
         if self.disconnecting:
             self.cut(ConnectionDone())
 
+    def startTLS(self, creator: object) -> None:  # noqa: N802 - Twisted's name
+        raise NotImplementedError("a test that needs it patches it")
+
     def loseWriteConnection(self) -> None:  # noqa: N802 - Twisted's name
         self.fin_sent = True
 

@@ -1,0 +1,187 @@
+"""
+How the gateway judges an upstream's certificate: by a pin, by a CA, or by the system's CAs.
+
+Fails closed, and in words that an operator can act on.  Who is dialled, and
+what is spoken inside, is decided elsewhere; the server's side of TLS is
+``certificates``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL, crypto
+from service_identity import CertificateError, VerificationError
+from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from gateway.model.errors import Unreachable
+from gateway.model.target import Pin, TlsPolicy
+
+SHOWN_NAMES, SHOWN_LENGTH = 5, 80
+"""How much of a wrong certificate's names the log shows: enough to recognise it, and bounded."""
+
+_DIGESTS: dict[str, Callable[[bytes], Any]] = {"sha256": hashlib.sha256, "sha1": hashlib.sha1}
+
+
+def tls_context(policy: TlsPolicy, host: str) -> IOpenSSLClientConnectionCreator:
+    """
+    Make what one connection to ``host`` (a name or an IP address) starts TLS with.
+
+    With pins the pinned certificate is accepted, whoever signed it and
+    whatever it is for; else a CA must have signed it for this very name.
+
+    :raises Unreachable: the policy cannot be carried out.
+    """
+    name = policy.server_name or host
+    if not name and not policy.pins:
+        raise Unreachable("TLS over a unix socket needs server_name or a pin", final=True)
+    if not name.isascii():
+        raise Unreachable("server_name must be ASCII (xn--… for an international name)", final=True)
+    name = name.partition("%")[0]  # the scope of a link-local address is ours alone
+    return _Creator(_context(policy, _pin_judge(policy.pins) if policy.pins else _chain_judge(policy, name)), name)
+
+
+def tls_failure(error: BaseException) -> Unreachable:
+    """Say in words why a TLS handshake failed."""
+    if isinstance(error, Unreachable):
+        return error
+    if isinstance(error, SSL.Error):
+        words = [part[-1] for part in error.args[0]] if error.args and isinstance(error.args[0], list) else []
+        return Unreachable(f"TLS failed: {', '.join(words) or 'the server does not speak it'}", final=True)
+    return Unreachable("the connection was lost while TLS began")
+
+
+Judge = Callable[[x509.Certificate, int, int, bool], str]
+"""Told a certificate, OpenSSL's error number, its depth (0: the server's own) and verdict; returns a complaint."""
+
+
+def _context(policy: TlsPolicy, judge: Judge) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_verify(SSL.VERIFY_PEER, functools.partial(_verify, judge))
+    if policy.pins:
+        return context
+    if policy.ca is None:
+        context.set_default_verify_paths()
+        return context
+    store = context.get_cert_store()
+    assert store is not None
+    try:
+        for certificate in x509.load_pem_x509_certificates(policy.ca):
+            store.add_cert(crypto.X509.from_cryptography(certificate))
+    except (ValueError, crypto.Error) as problem:
+        raise Unreachable("the configured CA is not a PEM certificate", final=True) from problem
+    return context
+
+
+def _verify(
+    judge: Judge, connection: SSL.Connection, certificate: crypto.X509, number: int, depth: int, good: int
+) -> bool:
+    """
+    Be OpenSSL's verify callback: a ``False`` ends the handshake before the server hears another byte.
+
+    The complaint goes to the protocol that waits, which keeps the first one.
+    """
+    try:
+        complaint = judge(certificate.to_cryptography(), number, depth, bool(good))
+    except Exception as problem:  # whatever a hostile certificate makes a parser do
+        complaint = f"the certificate cannot be read ({type(problem).__name__})"
+    if complaint:
+        failure = Failure(Unreachable(complaint, final=True))  # type: ignore[no-untyped-call]
+        connection.get_app_data().failVerification(failure)
+    return not complaint
+
+
+def _pin_judge(pins: tuple[Pin, ...]) -> Judge:
+    """Look at the server's own certificate alone; who signed it and what it is for does not matter."""
+
+    def judge(certificate: x509.Certificate, number: int, depth: int, good: bool) -> str:
+        if depth:
+            return ""
+        encoded = certificate.public_bytes(Encoding.DER)
+        for pin in pins:
+            if hmac.compare_digest(_DIGESTS[pin.algorithm](encoded).hexdigest(), pin.digest):
+                return ""
+        return f"the certificate does not match the pin; it is sha256:{hashlib.sha256(encoded).hexdigest()}"
+
+    return judge
+
+
+_NOT_SIGNED = frozenset({2, 19, 20, 21})
+_SELF_SIGNED = 18
+_CHAIN_COMPLAINTS = {9: "it is not valid yet", 10: "it has expired", 26: "it is not for servers"}
+"""OpenSSL's X509_V_ERR numbers, which pyOpenSSL does not name."""
+
+
+def _chain_judge(policy: TlsPolicy, name: str) -> Judge:
+    """Keep OpenSSL's verdict on the chain, and compare the name."""
+    trusted = "a CA that is trusted here" if policy.ca is None else "the configured CA"
+
+    def judge(certificate: x509.Certificate, number: int, depth: int, good: bool) -> str:
+        if good:
+            return "" if depth else _name_complaint(certificate, name)
+        words = _CHAIN_COMPLAINTS.get(number, f"OpenSSL error {number}")
+        if number == _SELF_SIGNED:
+            words = f"self-signed, and not {trusted}"
+        elif number in _NOT_SIGNED:
+            words = f"not signed by {trusted}"
+        return f"the certificate is not accepted: {words}"
+
+    return judge
+
+
+def _name_complaint(certificate: x509.Certificate, name: str) -> str:
+    try:
+        if _is_ip(name):
+            verify_certificate_ip_address(certificate, name)
+        else:
+            verify_certificate_hostname(certificate, name)
+    except (VerificationError, CertificateError):
+        return f"the certificate is for {_names(certificate)}, not {name}"
+    return ""
+
+
+def _names(certificate: x509.Certificate) -> str:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return "no name at all"
+    names = [str(name.value) for name in extension.value if isinstance(name, x509.DNSName | x509.IPAddress)]
+    shown = ", ".join(name[:SHOWN_LENGTH] for name in names[:SHOWN_NAMES] if name.isprintable())
+    return shown or "no name at all"
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _Creator:
+    """Makes the OpenSSL connection."""
+
+    def __init__(self, context: SSL.Context, name: str) -> None:
+        self._context = context
+        self._name = name
+
+    def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        """Called by Twisted for each connection."""
+        connection = SSL.Connection(self._context, None)
+        # The verify callback finds the protocol here.
+        connection.set_app_data(protocol)
+        if self._name and not _is_ip(self._name):
+            connection.set_tlsext_host_name(self._name.encode("ascii"))
+        return connection
+
+
+def _is_ip(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
