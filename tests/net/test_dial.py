@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionRefusedError, TimeoutError
+from twisted.internet.error import ConnectionRefusedError, TimeoutError, UserError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -38,6 +38,7 @@ class DialTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
         self.transports: list[SocketTransport] = []
+        self.stopped: list[str] = []
 
     def dial(self, *addresses: Address, kind=ConsoleKind.RAW, dialer: Dialer | None = None, **more) -> Deferred:
         dialer = dialer or Dialer(self.reactor)
@@ -59,6 +60,10 @@ class DialTests(SynchronousTestCase):
     def refuse(self, error: Exception) -> None:
         """The last connection asked for fails."""
         self.reactor.tcpClients[-1][2].clientConnectionFailed(None, Failure(error))
+
+    def stop(self) -> None:
+        self.stopped.append(self.asked[-1][0])
+        self.refuse(UserError())
 
     def say(self, data: bytes) -> None:
         self.transports[-1].protocol.dataReceived(data)
@@ -157,9 +162,11 @@ class DialTests(SynchronousTestCase):
     def test_cancelled_while_connecting(self) -> None:
         """A dial that nobody waits for stops connecting; a connection that is made all the same is cut."""
         done = self.dial(FIRST)
+        # A real connector says so from inside its disconnect.
+        self.patch(self.reactor.connectors[0], "disconnect", self.stop)
         done.cancel()
         self.failureResultOf(done, CancelledError)
-        self.assertTrue(self.reactor.connectors[0]._disconnected)
+        self.assertEqual(["192.0.2.1"], self.stopped)
         transport = self.accept()
         turn(self.reactor)
         self.assertTrue(transport.closed)

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import hashlib
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import CertificateOptions, PrivateCertificate
 from twisted.internet.task import Clock
@@ -15,6 +16,7 @@ from twisted.internet.testing import AccumulatingProtocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.test.iosim import FakeTransport, connect
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from gateway.model.errors import Unreachable
 from gateway.model.target import Pin, TlsPolicy
@@ -34,6 +36,16 @@ def pins_of(der: bytes) -> tuple[Pin, Pin]:
     return Pin("sha256", hashlib.sha256(der).hexdigest()), Pin("sha1", hashlib.sha1(der).hexdigest())
 
 
+@implementer(IHandshakeListener)
+class Listening(AccumulatingProtocol):
+    """Hears when its handshake is over."""
+
+    shaken = False
+
+    def handshakeCompleted(self) -> None:
+        self.shaken = True
+
+
 class TlsClientTests(SynchronousTestCase):
     """Each policy, with certificates that fit and that do not."""
 
@@ -47,7 +59,7 @@ class TlsClientTests(SynchronousTestCase):
     def meet(self, creator, options) -> str:
         sides, clock = [], Clock()
         for context, is_client in ((options, False), (creator, True)):
-            factory = TLSMemoryBIOFactory(context, is_client, Factory.forProtocol(AccumulatingProtocol), clock)
+            factory = TLSMemoryBIOFactory(context, is_client, Factory.forProtocol(Listening), clock)
             factory.wrappedFactory.protocolConnectionMade = None
             sides.append(factory.buildProtocol(None))
         server, client = sides
@@ -57,6 +69,7 @@ class TlsClientTests(SynchronousTestCase):
         client.write(b"the password")
         pump.flush()
         lost = inner_client.closedReason
+        self.assertEqual(not lost, inner_client.shaken)
         received = inner_server.data
         self.assertEqual(b"" if lost else b"the password", received)
         return str(tls_failure(lost.value)) if lost else ""
@@ -115,6 +128,13 @@ class TlsClientTests(SynchronousTestCase):
         sha256, sha1 = pins_of(der)
         for pins in ((sha256,), (sha1,), (Pin("sha256", "00" * 32), sha1)):
             self.assertEqual("", self.shake(TlsPolicy(pins=pins), NAME, served))
+
+    def test_pinned_with_its_chain(self) -> None:
+        """A server that sends its CA along is judged by its own certificate alone."""
+        served, der = CA.issue_der(NAME)
+        options = options_of(served)
+        options.getContext().add_extra_chain_cert(crypto.load_certificate(crypto.FILETYPE_PEM, CA.pem))
+        self.assertEqual("", self.meet(tls_context(TlsPolicy(pins=pins_of(der)[:1]), NAME), options))
 
     def test_pin_does_not_match(self) -> None:
         """Another certificate is refused, also one that the configured CA signed for this name."""
