@@ -8,7 +8,6 @@ its value never is, since it may be a secret.  Nothing is guessed or converted.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -88,12 +87,7 @@ class Fields:
         if value is None:
             return default
         kinds = int if whole else (int, float)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, kinds)
-            or not math.isfinite(value)
-            or not least <= value <= most
-        ):
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
             raise self.wrong(name, f"a {'whole ' if whole else ''}number from {least} to {most}")
         return value
 

@@ -15,22 +15,20 @@ from typing import Any, Final, cast
 
 from attrs import evolve
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.web.http import HTTPChannel
 from twisted.web.http import Request as AnyRequest
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from gateway.model.client import Arrival, normalise
+from gateway.net.site_channel import SiteChannel
 from gateway.web.policy import Policy
 
 MAX_BODY: Final = 64 * 1024  # the bodies of our API are below one KiB, but for a CA's certificate
 IDLE: Final = 60.0  # seconds between two requests, and for one head
 
 
-class GatewayChannel(HTTPChannel):
+class GatewayChannel(SiteChannel):
     """One HTTP connection, and the client's arrival."""
-
-    arrival: Arrival
 
 
 class GatewayRequest(Request):

@@ -1,0 +1,40 @@
+"""The URLs of a ticket."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.model.secret import Secret
+from gateway.model.target import ConsoleKind
+from gateway.model.ticket import Minted
+from gateway.sessions.desk import Made
+from gateway.web.urls import socket_base, urls_for
+
+T = "t" * 43
+
+
+def made(kind):
+    return Made(Minted("t-1", Secret(T), 0.0), "lab", kind, "")
+
+
+class UrlsTests(SynchronousTestCase):
+    def test_rfb(self):
+        """A console with a screen has the page, a socket, and the socket of VMware's clients."""
+        for public_url in ("https://c.example:8443", "https://c.example:8443/"):
+            self.assertEqual(
+                urls_for(made(ConsoleKind.VNC), public_url),
+                {
+                    "page": f"https://c.example:8443/console/#{T}",
+                    "websocket": f"wss://c.example:8443/?ticket={T}",
+                    "webmks": f"wss://c.example:8443/ticket/{T}",
+                },
+            )
+
+    def test_bytes(self):
+        """A serial line, or what only bytes are known of, has a socket."""
+        for kind in (ConsoleKind.SERIAL, ConsoleKind.RAW):
+            self.assertEqual(list(urls_for(made(kind), "https://c.example")), ["websocket"])
+
+    def test_plain(self):
+        """Where the public URL is not TLS, the sockets are not either."""
+        self.assertEqual(socket_base("http://c.example:80/"), "ws://c.example:80")
