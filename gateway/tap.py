@@ -50,7 +50,7 @@ def makeService(options: Mapping[str, Any]) -> IService:
     try:
         config = read_config(options["config"])
         root = Gateway(_log_file(options), bool(options["log-json"]))
-        build(config, reactor, say=print if options["config"] is None else None).setServiceParent(root)
+        build(config, reactor, say=_say if options["config"] is None else None).setServiceParent(root)
     except (ConfigError, CannotStart) as error:
         raise SystemExit(f"consolegw: {error}") from None
     return root
@@ -59,6 +59,11 @@ def makeService(options: Mapping[str, Any]) -> IService:
 def read_config(path: str | None) -> Config:
     """The configuration of a file, or the demo's, below the current directory."""
     return demo(Path.cwd()) if path is None else load(path)
+
+
+def _say(text: str) -> None:
+    """Tell whoever started the demo; not through the log, which would mask the ticket."""
+    print(text, file=sys.__stdout__, flush=True)
 
 
 def _log_file(options: Mapping[str, Any]) -> Out:

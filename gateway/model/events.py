@@ -36,8 +36,11 @@ class Event(enum.Enum):
         "info",
         "Certificates, API keys and the audit's file were read again on SIGHUP.",
     )
-    CONFIG_WARNING = ("config_warning", "warn", "The configuration is in force, but its author should read this.")
-    KEYS_MADE = ("keys_made", "info", "A first start made this file.")
+    REMARK = (
+        "remark",
+        "warn",
+        "Something that the operator should read at a start: a warning, or a file that was made.",
+    )
     JUNK_REFUSED = ("junk_refused", "info", "A client spoke nothing that is known here, or too slowly.", 1)
     SESSION_OPENED = ("session_opened", "info", "A ticket opened a new session.")
     SESSION_CONTINUED = ("session_continued", "info", "A client came back to its session.")

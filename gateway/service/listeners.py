@@ -6,11 +6,12 @@ What is spoken on them is put together in ``tree.py``.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -40,7 +41,7 @@ class Listener(Service):
         self._factory = factory
         self._gate = gate
         self._called = name
-        self._port: IListeningPort | None = None
+        self._port: Any = None
 
     def privilegedStartService(self) -> None:
         """
@@ -80,14 +81,14 @@ class Listener(Service):
         """Where it listens, once it does."""
         return self._port.getHost() if self._port else None
 
-    def _opened(self, port: IListeningPort) -> None:
+    def _opened(self, port: Any) -> None:
         self._port = port
         if self._gate is not None:
             self._gate.add_port(port)
         tell(_log, Event.LISTENING, listener=self._called, at=_shown(port))
 
 
-def _shown(port: IListeningPort) -> str:
+def _shown(port: Any) -> str:
     host = port.getHost()
     if hasattr(host, "host"):
         return f"[{host.host}]:{host.port}" if ":" in host.host else f"{host.host}:{host.port}"

@@ -15,7 +15,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from gateway.model.events import Event, tell
-from gateway.model.session import Ending, SessionRecord, State, Word
+from gateway.model.session import Ending, SessionRecord, Word
 from gateway.model.ticket import Selector
 from gateway.sessions.machine import Input
 from gateway.sessions.session import Session, Surroundings
@@ -73,11 +73,12 @@ class Registry:
         """A session of this node."""
         return self._sessions.get(session)
 
-    def by_state(self) -> dict[State, int]:
-        """How many sessions stand where."""
-        counts = dict.fromkeys(State, 0)
+    def by_kind_and_state(self) -> dict[tuple[str, str], int]:
+        """How many sessions of each kind stand where."""
+        counts: dict[tuple[str, str], int] = {}
         for session in self._sessions.values():
-            counts[session.state] += 1
+            key = (session.record.grant.kind.value, session.state.value)
+            counts[key] = counts.get(key, 0) + 1
         return counts
 
     def revoke(self, what: Selector) -> int:

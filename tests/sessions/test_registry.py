@@ -15,13 +15,14 @@ S = "s" * 43
 class RegistryTests(SynchronousTestCase):
     """Find, count, signal, recover."""
 
-    def test_counts_by_state(self) -> None:
-        """Every state has its number."""
+    def test_counts(self) -> None:
+        """Every kind and state has its number."""
         bench = Bench()
         bench.connect(bench.ticket())
         bench.redeem(bench.ticket(), S)
-        counts = bench.registry.by_state()
-        self.assertEqual((1, 1, 0), (counts[State.RELAYING], counts[State.AUTHORIZING], counts[State.PARKED]))
+        bench.connect(bench.ticket("line"))
+        expected = {("vnc", "relaying"): 1, ("vnc", "authorizing"): 1, ("serial", "relaying"): 1}
+        self.assertEqual(expected, bench.registry.by_kind_and_state())
 
     def test_ended_sessions_are_forgotten(self) -> None:
         """Nothing is left of a session that has ended."""
