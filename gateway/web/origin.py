@@ -17,6 +17,7 @@ MAX_SHOWN: Final = 200  # characters of a stranger's origin that go into a log l
 PUBLIC_URL: Final = "gateway.public_url"
 ALLOWED_ORIGINS: Final = "browser.allowed_origins"
 
+_LISTED: Final = f"the public URL, or from a site among {ALLOWED_ORIGINS}"
 _ORIGIN: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
 )
@@ -47,7 +48,7 @@ def parse_origin(text: str) -> Origin | None:
 
 @frozen
 class OriginFault:
-    """The rule that an origin breaks, in a word and in a sentence, and the setting that mends it."""
+    """The rule that an origin breaks, in a word and in a sentence, and the setting that mends it (if one does)."""
 
     rule: str
     origin: str
@@ -75,14 +76,16 @@ class OriginRules:
         if not values and not required:
             return None
         if not values:
-            return self._fault("absent", "", "This request has no Origin, as pages have.", PUBLIC_URL)
+            return self._fault("absent", "", "This request has no Origin, which every page's has.", "")
         text = values[0]
         origin = parse_origin(text) if len(values) == 1 and not text.endswith("/") else None
         if text == "null":
-            sentence = "A page without an origin of its own (a sandboxed frame, a file) may not open consoles."
+            sentence = f"The page has no origin of its own (a sandboxed frame, a file): serve it from {_LISTED}."
             return self._fault("null", text, sentence, ALLOWED_ORIGINS)
         if origin is None:
-            return self._fault("malformed", text, "The page's origin is ill-formed.", ALLOWED_ORIGINS)
+            return self._fault(
+                "malformed", text, f"The page's origin is ill-formed: serve it from {_LISTED}.", ALLOWED_ORIGINS
+            )
         return None if origin in self._allowed else self._stranger(origin)
 
     def _stranger(self, origin: Origin) -> OriginFault:

@@ -31,7 +31,7 @@ class Branch(Resource):
     :param otherwise: what answers the others.
     """
 
-    def __init__(self, known: Mapping[str, IResource], otherwise: IResource) -> None:
+    def __init__(self, known: Mapping[str, IResource], otherwise: Pages) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Twisted's
         self._known = {name.encode("ascii"): resource for name, resource in known.items()}
         self._otherwise = otherwise
@@ -39,6 +39,10 @@ class Branch(Resource):
     def getChild(self, path: bytes, request: Request) -> IResource:
         """What answers a name."""
         return self._known.get(path, self._otherwise)
+
+    def render(self, request: Request) -> int:
+        """Answer the path itself, which is none of the names."""
+        return self._otherwise.render(request)
 
 
 class Reporting(Resource):
