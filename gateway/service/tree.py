@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from attrs import frozen
 from twisted.application.service import MultiService
@@ -26,7 +26,6 @@ from gateway.net.connection import ConnectionFactory, Gate
 from gateway.net.dial import Dialer, Dialled
 from gateway.net.door import Door
 from gateway.net.fronts import Fronts
-from gateway.net.fronts import Policy as Plaintext
 from gateway.net.handshakes import Slots
 from gateway.net.mux import MuxFactory, Route, Routes, TlsEntrance
 from gateway.net.slate import demo_console
@@ -234,14 +233,14 @@ class Web:
     def fronts(self, listen: Listen, wheel: Wheel) -> Fronts:
         """Where the clients of a listener go."""
         tree = public_tree(self._files, self._public_api)
-        return self._fronts(tree, self.presenting.from_upgrade, cast(Plaintext, listen.plaintext), wheel)
+        return self._fronts(tree, self.presenting.from_upgrade, listen.plaintext, wheel)
 
     def admin_fronts(self, wheel: Wheel) -> Fronts:
         """What the operator's endpoint shows; nobody opens a console there."""
         tree = admin_tree(api=self._admin_api, metrics=self._product.metrics.render, ready=self.ready)
         return self._fronts(tree, _no_upgrade, "serve", wheel)
 
-    def _fronts(self, tree: IResource, upgrade: Upgrade, plaintext: Plaintext, wheel: Wheel) -> Fronts:
+    def _fronts(self, tree: IResource, upgrade: Upgrade, plaintext: str, wheel: Wheel) -> Fronts:
         return Fronts(
             upgrade=upgrade,
             admit=self._product.broker.admit,
