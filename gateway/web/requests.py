@@ -8,6 +8,7 @@ in paths and queries.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from io import BytesIO
 from types import MappingProxyType
@@ -26,15 +27,13 @@ from gateway.web.policy import Policy
 MAX_BODY: Final = 64 * 1024  # the bodies of our API are below one KiB, but for a CA's certificate
 IDLE: Final = 60.0  # seconds between two requests, and for one head
 
-
-class GatewayChannel(SiteChannel):
-    """One HTTP connection, and the client's arrival."""
+_AUTHORITY: Final = re.compile(rb"\A[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 
 
 class GatewayRequest(Request):
     """A request whose body is bounded and whose answer has the headers of the site's policy."""
 
-    channel: GatewayChannel
+    channel: SiteChannel
     content: BytesIO
     too_large = False
 
@@ -51,9 +50,8 @@ class GatewayRequest(Request):
             self.content.write(data)
 
     def process(self) -> None:
-        """Answer; a question about the server as a whole is one about its root."""
-        if self.path == b"*":
-            self.path = b"/"
+        """Answer, whatever the target's form (RFC 9112 §3.2); one about the server as a whole is about its root."""
+        self.path = b"/" if self.path == b"*" else _AUTHORITY.sub(b"", self.path, count=1) or b"/"
         super().process()  # type: ignore[no-untyped-call]  # Twisted's
 
     def render(self, resrc: IResource) -> None:
@@ -72,20 +70,20 @@ class GatewaySite(Site):
     """
 
     noisy = False
-    protocol = GatewayChannel  # type: ignore[assignment]  # HTTP/1.1 alone: no h2 is ever agreed on
+    protocol = SiteChannel  # type: ignore[assignment]  # HTTP/1.1 alone: no h2 is ever agreed on
 
     def __init__(self, root: IResource, policy: Policy, clock: IReactorTime, template: Arrival | None = None) -> None:
         super().__init__(root, GatewayRequest, reactor=clock, timeout=IDLE)  # type: ignore[no-untyped-call]  # Twisted's
         self.policy = policy
         self._template = template or Arrival("")
 
-    def channel_for(self, arrival: Arrival) -> GatewayChannel:
+    def channel_for(self, arrival: Arrival) -> SiteChannel:
         """What speaks HTTP to this client: a protocol to hand its connection to."""
-        channel: GatewayChannel = super().buildProtocol(None)  # type: ignore[no-untyped-call]  # Twisted's
+        channel: SiteChannel = super().buildProtocol(None)  # type: ignore[no-untyped-call]  # Twisted's
         channel.arrival = arrival
         return channel
 
-    def buildProtocol(self, addr: IAddress | None) -> GatewayChannel:  # type: ignore[override]  # see protocol
+    def buildProtocol(self, addr: IAddress | None) -> SiteChannel:  # type: ignore[override]  # see protocol
         """A connection was accepted by this site itself."""
         host, port = getattr(addr, "host", None), getattr(addr, "port", 0)
         address = normalise(host) if host else "unix"
@@ -97,7 +95,7 @@ class GatewaySite(Site):
 
 def arrival_of(request: AnyRequest) -> Arrival:
     """The client that asks."""
-    return cast(GatewayChannel, request.channel).arrival
+    return cast(SiteChannel, request.channel).arrival
 
 
 def body_of(request: AnyRequest) -> bytes | None:

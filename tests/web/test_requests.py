@@ -84,6 +84,13 @@ class ConnectionTests(SiteCase):
         transport = self.bench.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" * 3)
         self.assertEqual(transport.value().count(b"HTTP/1.1 200 OK"), 3)
 
+    def test_whole_urls(self):
+        """A target that is a whole URL means its path, whatever host it names."""
+        for target in ("http://h/", "https://h", "http://h?x=y"):
+            self.assertEqual(self.bench.ask("GET", target).body, b"home", target)
+        reply = self.bench.ask("GET", "http://h/api/v1/consoles/lab?", key="viewer")
+        self.assertEqual(reply.json["name"], "lab")
+
     def test_idle(self):
         """An idle connection is closed."""
         transport = self.bench.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
