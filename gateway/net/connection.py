@@ -70,13 +70,13 @@ class Gate:
         """Whether new connections have to wait."""
         return self._paused
 
-    def add_port(self, port: ListeningPort) -> None:
-        """Rule over one more listening port."""
+    def add_port(self, port: Any) -> None:
+        """Rule over one more listening port (a :class:`ListeningPort`, though Twisted's interface does not say so)."""
         self._ports.append(port)
         if self._paused:
             port.stopReading()
 
-    def remove_port(self, port: ListeningPort) -> None:
+    def remove_port(self, port: Any) -> None:
         """Leave alone a port that is about to be closed."""
         self._ports.remove(port)
 

@@ -58,9 +58,7 @@ class Entering:
             self._refuse(no)
             return
         except Exception as error:
-            # Without the exception's own text, which might hold what was presented.
-            where = "".join(traceback.format_tb(error.__traceback__))
-            tell(_log, Event.FAULT, what="letting a client in", kind=type(error).__name__, where=where)
+            tell_fault("letting a client in", error)
             self._refuse(500)
             return
         if self._over:
@@ -73,3 +71,9 @@ class Entering:
         if not self._over:
             self.leave()
             self._refused(status)
+
+
+def tell_fault(what: str, error: Exception) -> None:
+    """Log a fault of ours without the exception's own text, which might hold what a client presented."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    tell(_log, Event.FAULT, what=what, kind=type(error).__name__, where=where)
