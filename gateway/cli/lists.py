@@ -50,7 +50,7 @@ def _session(row: Mapping[str, Any], now: float) -> list[object]:
     opened_at = moment(row.get("opened_at"))
     return [
         *(row.get(name) for name in ("id", "console", "kind", "user", "address")),
-        "page" if row.get("holder") else "viewer",
+        "page" if row.get("held") else "viewer",
         *(row.get(name) for name in ("node", "state")),
         None if opened_at is None else span(now - opened_at),
         row.get("generation"),

@@ -28,7 +28,7 @@ def session(**changes: object) -> dict[str, object]:
         "generation": 2,
         "bytes_in": 1200,
         "bytes_out": 34_500_000,
-        "holder": True,
+        "held": True,
         "ticket_id": "t1",
     } | changes
 
