@@ -58,7 +58,7 @@ class ConsolesTests(GatewayCase):
 class SessionsTests(GatewayCase):
     def test_table(self) -> None:
         """Sessions show who works on what, from where, for how long, and how much went each way."""
-        self.answers.say({"sessions": [session(), session(id="s2", user="", holder=False, opened_at=None)]})
+        self.answers.say({"sessions": [session(), session(id="s2", user="", held=False, opened_at=None)]})
         header, first, second = run("sessions").out.splitlines()
         titles = "ID CONSOLE KIND USER FROM BY NODE STATE AGE GEN IN OUT"
         self.assertEqual(header.split(), titles.split())
