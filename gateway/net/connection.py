@@ -8,7 +8,7 @@ protocols are swapped behind it (``handover.py``).  It reads no bytes itself.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, ITCPTransport
@@ -25,6 +25,9 @@ _log = Logger()
 
 DEAD_AFTER: Final = 20
 """Seconds until a peer that acknowledges nothing is given up: a cut cable sends no FIN."""
+
+Welcome = Callable[[str], bool]
+"""Whether one more connection may come from this address just now."""
 
 _TOLD_EVERY: Final = 10.0  # seconds; at the limit accepting may pause and go on with every single connection
 
@@ -168,16 +171,24 @@ def _prepare(transport: Any) -> None:
 
 
 class ConnectionFactory(WrappingFactory[Connection]):
-    """Wraps what is spoken on a listener, so that each of its connections is a :class:`Connection`."""
+    """
+    Wraps what is spoken on a listener, so that each of its connections is a :class:`Connection`.
+
+    :param welcome: asked about each address before anything is made for it.
+    """
 
     noisy = False
     protocol = Connection
 
-    def __init__(self, wrapped: IProtocolFactory, gate: Gate) -> None:
+    def __init__(self, wrapped: IProtocolFactory, gate: Gate, welcome: Welcome | None = None) -> None:
         super().__init__(wrapped)  # type: ignore[no-untyped-call]  # Twisted's
         self.gate = gate
+        self._welcome = welcome
 
-    def buildProtocol(self, addr: IAddress | None) -> Connection:
-        """One connection was accepted."""
+    def buildProtocol(self, addr: IAddress | None) -> Connection | None:  # type: ignore[override]  # Twisted allows it
+        """One connection was accepted; ``None`` closes it at once."""
+        host = getattr(addr, "host", None)
+        if self._welcome is not None and host is not None and not self._welcome(normalise(host)):
+            return None
         wrapped: IProtocol = self.wrappedFactory.buildProtocol(addr)
         return Connection(self, wrapped)

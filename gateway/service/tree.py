@@ -19,10 +19,10 @@ from twisted.web.resource import IResource
 from gateway.config import Config
 from gateway.config.schema import Listen
 from gateway.hypervisors.static import StaticDriver
-from gateway.model.client import Arrival, Presentation
+from gateway.model.client import Arrival, Presentation, site_of
 from gateway.model.errors import HttpRefusal
 from gateway.net.certificates import BadCertificates
-from gateway.net.connection import ConnectionFactory, Gate
+from gateway.net.connection import ConnectionFactory, Gate, Welcome
 from gateway.net.dial import Dialer, Dialled
 from gateway.net.door import Door
 from gateway.net.fronts import Fronts
@@ -173,7 +173,14 @@ def assemble(
     certificates = Certificates(config.tls.keys, config.tls.minimum)
     api_keys = ApiKeys(config.api.keys_file)
     web = Web(config, reactor, product, Access(api_keys, Rate(config.limits.failed_tickets_per_address), reactor))
-    entrance = Entrance(certificates, Slots(wheel), wheel, product.metrics)
+    often = Rate(config.limits.connections_per_address)
+    entrance = Entrance(
+        certificates,
+        Slots(wheel),
+        wheel,
+        product.metrics,
+        lambda address: often.take(site_of(address), wheel.seconds()),
+    )
     product.metrics.watch(
         Live(
             sessions=product.registry.by_kind_and_state,
@@ -261,6 +268,7 @@ class Entrance:
     slots: Slots
     wheel: Wheel
     metrics: PrometheusMetrics
+    welcome: Welcome
 
     def factory_for(self, listen: Listen, web: Web, gate: Gate) -> IProtocolFactory:
         """The first protocol of a public listener's connections."""
@@ -268,7 +276,7 @@ class Entrance:
         inside = Routes(self.wheel, self.metrics, by_kind)
         outside = Routes(self.wheel, self.metrics, by_kind, TlsEntrance(self.certificates.store, self.slots, inside))
         template = Arrival("", listener=listen.name, public_url=listen.public_url)
-        return ConnectionFactory(MuxFactory(outside, template), gate)
+        return ConnectionFactory(MuxFactory(outside, template), gate, self.welcome)
 
     def admin_factory(self, web: Web, gate: Gate) -> IProtocolFactory:
         """The first protocol of the operator's connections."""
@@ -291,7 +299,6 @@ def _limits(config: Config) -> Limits:
         sessions_per_console=limits.sessions_per_console,
         sessions_per_address=limits.sessions_per_address,
         failed_tickets_per_address=limits.failed_tickets_per_address,
-        connections_per_address=limits.connections_per_address,
     )
 
 

@@ -20,13 +20,12 @@ MAX_ADDRESSES = 10_000
 
 @frozen
 class Limits:
-    """The ``[limits]`` of the configuration; 0 = none; what is per address is a rate per second."""
+    """The ``[limits]`` of the configuration for sessions; 0 = none; failed tickets are a rate per second."""
 
     sessions_per_user: int = 0
     sessions_per_console: int = 0
     sessions_per_address: int = 0
     failed_tickets_per_address: float = 0.0
-    connections_per_address: float = 0.0
 
 
 class Counted(Protocol):

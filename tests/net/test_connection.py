@@ -167,3 +167,26 @@ class GateTests(_Case):
         events = [event["event"] for event in observer if "event" in event]
         self.assertEqual(events, [Event.ACCEPTING_PAUSED, Event.ACCEPTING_RESUMED])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class WelcomeTests(SynchronousTestCase):
+    """Addresses that connect too often."""
+
+    def test_unwelcome_address(self) -> None:
+        """One that is not welcome is closed before anything is made for it; it is asked about in one spelling."""
+        asked: list[str] = []
+
+        def welcome(address: str) -> bool:
+            asked.append(address)
+            return len(asked) < 2
+
+        factory = ConnectionFactory(ServerFactory.forProtocol(_Echo), Gate(3, Wheel(Clock())), welcome)
+        peer = IPv6Address("TCP", "::ffff:192.0.2.1", 4000)
+        self.assertIsNotNone(factory.buildProtocol(peer))
+        self.assertIsNone(factory.buildProtocol(peer))
+        self.assertEqual(["192.0.2.1"] * 2, asked)
+
+    def test_local_sockets_are_always_welcome(self) -> None:
+        """A local socket has no address to be asked about."""
+        factory = ConnectionFactory(ServerFactory.forProtocol(_Echo), Gate(3, Wheel(Clock())), lambda address: False)
+        self.assertIsNotNone(factory.buildProtocol(UNIXAddress(None)))
