@@ -49,24 +49,27 @@ class TlsTalk:
 
     def pump(self) -> TlsTalk:
         """Let both sides say what they have to say."""
-        moved = True
-        while moved:
-            self._step()
-            out = self._outgoing.read()
-            if out:
-                self._server.dataReceived(out)
-            back = self._transport.value()
-            self._transport.clear()
-            self._incoming.write(back)
-            moved = bool(out or back)
+        while self.step():
+            pass
         return self
+
+    def step(self) -> bool:
+        """One flight each way; whether anything moved."""
+        self._think()
+        out = self._outgoing.read()
+        if out:
+            self._server.dataReceived(out)
+        back = self._transport.value()
+        self._transport.clear()
+        self._incoming.write(back)
+        return bool(out or back)
 
     def send(self, data: bytes) -> TlsTalk:
         """Send in the clear, and pump."""
         self.client.write(data)
         return self.pump()
 
-    def _step(self) -> None:
+    def _think(self) -> None:
         try:
             if not self.done:
                 self.client.do_handshake()
