@@ -26,6 +26,7 @@ from gateway.model.seams import Pipe, Upstream
 from gateway.model.target import Address, ConsoleKind, Target, TcpAddress, TlsPolicy, UnixAddress
 from gateway.net.resolve import resolve
 from gateway.net.rfb import log_in
+from gateway.net.slate import demo_console
 from gateway.net.tcp_pipe import TcpPipe
 from gateway.net.tls_client import tls_context, tls_failure
 from gateway.wire.errors import PeerError
@@ -47,7 +48,6 @@ class Dialer:
     Dials what a driver resolved; an instance is the ``Dial`` seam.
 
     :param reactor: connects (TCP, unix), resolves names and tells the time.
-    :param demo: makes the upstream of a demo console.
     :param allow: asked about each address right before it is connected to,
         with the IP address that a name came to: the connection goes to that
         very address, so no second answer of the DNS can lead it elsewhere.
@@ -59,13 +59,11 @@ class Dialer:
         *,
         connect_timeout: float = 5.0,
         login_timeout: float = 10.0,
-        demo: Callable[[], Upstream] | None = None,
         allow: Allow | None = None,
     ) -> None:
         self._reactor = reactor
         self._connect_timeout = connect_timeout
         self._login_timeout = login_timeout
-        self._demo = demo
         self._allow = allow
 
     def only(self, allow: Allow) -> Dialer:
@@ -74,7 +72,6 @@ class Dialer:
             self._reactor,
             connect_timeout=self._connect_timeout,
             login_timeout=self._login_timeout,
-            demo=self._demo,
             allow=allow,
         )
 
@@ -85,8 +82,8 @@ class Dialer:
         :raises Unreachable: what the last address said; final when nothing
             at any of them would change by trying again.
         """
-        if target.kind is ConsoleKind.DEMO and self._demo is not None:
-            return self._demo()
+        if target.kind is ConsoleKind.DEMO:
+            return Dialled(*demo_console(self._reactor))
         if target.kind not in (ConsoleKind.VNC, ConsoleKind.RAW, ConsoleKind.SERIAL):
             raise Unreachable(f"consoles of kind {target.kind.value!r} are not in this version", final=True)
         failures: list[Unreachable] = []

@@ -208,13 +208,13 @@ class DialTests(SynchronousTestCase):
 
     def test_demo(self) -> None:
         """A demo console is made on the spot."""
-        upstream = object()
-        done = self.dial(kind=ConsoleKind.DEMO, dialer=Dialer(self.reactor, demo=lambda: upstream))
-        self.assertIs(upstream, self.successResultOf(done))
+        upstream = self.successResultOf(self.dial(kind=ConsoleKind.DEMO))
+        self.assertEqual(b"consolegw demo", ServerInit.parse(upstream.greeting).name)
+        self.assertEqual([], self.reactor.tcpClients)
 
     def test_not_yet(self) -> None:
         """Kinds that are not there yet, and targets without an address, are refused for good."""
-        for kind in (ConsoleKind.MKS, ConsoleKind.WEBMKS, ConsoleKind.SPICE, ConsoleKind.DEMO):
+        for kind in (ConsoleKind.MKS, ConsoleKind.WEBMKS, ConsoleKind.SPICE):
             self.assertTrue(self.failureResultOf(self.dial(FIRST, kind=kind), Unreachable).value.final)
         self.assertTrue(self.failureResultOf(self.dial(), Unreachable).value.final)
 
