@@ -203,7 +203,6 @@ class Door(Protocol):
 
     def _answered(self) -> None:
         self._busy = False
-        self._phase = ""
         self._proceed()
 
     def _closing(self) -> None:

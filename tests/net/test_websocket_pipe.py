@@ -129,6 +129,15 @@ class ClosingTests(SynchronousTestCase):
         self.assertEqual(self.receiver.events, ["lost"])
         self.assertEqual(self.client.clock.getDelayedCalls(), [])
 
+    def test_a_paused_pipe_hears_the_answer_to_its_close(self) -> None:
+        """Closing reads on, though nothing is delivered any more."""
+        self.pipe.pause()
+        self.pipe.close(Closing(CloseCode.FINISHED, "x"))
+        self.assertEqual(self.client.transport.producerState, "producing")
+        self.client.say(client_frame(b"late") + close_frame(1000))
+        turn(self.client.clock)
+        self.assertEqual((self.receiver.data, self.receiver.events), (b"", ["goodbye"]))
+
     def test_goodbyes(self) -> None:
         """1000 and no code mean good-bye; leaving the page, other codes and impossible ones do not."""
         for code, event in (
@@ -165,7 +174,7 @@ class ClosingTests(SynchronousTestCase):
         self.client.say(client_frame(b"more"))
         (frame,) = self.frames()
         self.assertEqual(closing(frame[1])[0], 1003)
-        self.client.say(close_frame(1003))
+        self.client.say(close_frame(1000))
         turn(self.client.clock)
         self.assertEqual((self.receiver.data, self.receiver.events), (b"", ["lost"]))
 
