@@ -15,7 +15,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from gateway.model.client import Presentation
+from gateway.model.client import Presentation, Way
 from gateway.model.seams import Admit, Metrics, Receiver
 from gateway.model.session import CloseCode, Closing
 from gateway.net.handover import replace
@@ -37,8 +37,10 @@ MAX_REASON: Final = 123
 
 _UNSUPPORTED: Final = 1003  # RFC 6455 §7.4.1
 
-# A page's close() sends no code.  1001 is no good-bye: a page that is loaded anew comes back.
+# 1001 is no good-bye: a page that is loaded anew comes back.  A close() without a code is a stock client's
+# good-bye; our page says 1000 when its user leaves, and its noVNC closes without a code when it gives up.
 _GOODBYES: Final = (int(CloseCode.FINISHED), None)
+_GOODBYES_OF_HOLDERS: Final = (int(CloseCode.FINISHED),)
 
 
 class WebSocketFront(HandshakeFactory):
@@ -71,6 +73,7 @@ class WebSocketPipe(Handshake):
         self._pulse = Pulse(front.wheel, front.ping, self.sendPing, self._is_dead)
         self._deadline = Deadline(front.wheel)
         self._closing = self._full = False
+        self._goodbyes = _GOODBYES_OF_HOLDERS if presentation.way is Way.GRANT else _GOODBYES
 
     def onOpen(self) -> None:
         """The client has its answer, and the session its client."""
@@ -194,7 +197,7 @@ class WebSocketPipe(Handshake):
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: N803
         """The connection is gone, and this is how."""
-        self._inbox.lost(wasClean and not self.failedByMe and code in _GOODBYES)
+        self._inbox.lost(wasClean and not self.failedByMe and code in self._goodbyes)
 
     def sendCloseFrame(self, *args: Any, **kwargs: Any) -> None:  # noqa: N802
         """Begin to close, or answer the peer's close, with a deadline for the rest."""

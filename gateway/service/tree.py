@@ -235,7 +235,7 @@ class Web:
 
     def ready(self) -> bool:
         """Whether new sessions are welcome."""
-        return not self._product.broker.draining
+        return not self._product.broker.draining and self._product.stores.usable()
 
     def fronts(self, listen: Listen, wheel: Wheel) -> Fronts:
         """Where the clients of a listener go."""

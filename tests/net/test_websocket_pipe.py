@@ -7,6 +7,7 @@ import random
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.model.client import Way
 from gateway.model.session import CloseCode, Closing
 from gateway.net.websocket import MAX_PAYLOAD
 from gateway.net.websocket_pipe import CLOSE_DEADLINE
@@ -153,6 +154,17 @@ class ClosingTests(SynchronousTestCase):
             turn(self.client.clock)
             self.assertEqual(self.receiver.events, [event], code)
             self.assertTrue(self.client.transport.closed)
+
+    def test_goodbyes_of_holders(self) -> None:
+        """A page says 1000 when its user leaves; no code is its noVNC giving up, after which it comes back."""
+        for code, event in ((1000, "goodbye"), (None, "lost")):
+            self.client = SocketClient(way=Way.GRANT, now=True)
+            self.client.take()
+            receiver = RecordingReceiver()
+            self.client.gate.admission.pipe.start(receiver)
+            self.client.say(close_frame(code))
+            turn(self.client.clock)
+            self.assertEqual(receiver.events, [event], code)
 
     def test_a_closed_client_hears_no_more(self) -> None:
         """After the client's close nothing but its answer is sent."""

@@ -68,6 +68,14 @@ class OpenStoresTests(TestCase):
                 await stores.tickets.redeem(minted.ticket.reveal(), PAGE)
             self.assertTrue((await self.opened(kind).tickets.redeem(minted.ticket.reveal(), PAGE)).fresh)
 
+    async def test_usable(self):
+        """Every kind says that it answers; one whose database is closed says that it does not."""
+        for kind in KINDS:
+            stores = self.opened(kind)
+            self.assertTrue(stores.usable())
+            stores.close()
+            self.assertEqual(stores.usable(), stores.database is None)
+
     async def test_wrong(self):
         """A kind that does not exist is refused with those that do; a broken keys file with its name."""
         self.assertIn("sealed+sqlite", str(self.assertRaises(ValueError, self.opened, "redis")))
