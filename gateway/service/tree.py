@@ -22,18 +22,17 @@ from gateway.hypervisors.static import StaticDriver
 from gateway.model.client import Arrival, Presentation, site_of
 from gateway.model.errors import HttpRefusal
 from gateway.net.certificates import BadCertificates
-from gateway.net.connection import ConnectionFactory, Gate, Welcome
-from gateway.net.dial import Dialer, Dialled
+from gateway.net.connection import ConnectionFactory, Gate
+from gateway.net.dial import Dialer
 from gateway.net.door import Door
 from gateway.net.fronts import Fronts
 from gateway.net.handshakes import Slots
 from gateway.net.mux import MuxFactory, Route, Routes, TlsEntrance
-from gateway.net.slate import demo_console
 from gateway.net.wheel import Wheel
 from gateway.observe.audit import FileAudit
 from gateway.observe.metrics import Live, PrometheusMetrics
 from gateway.service.certificates import Certificates
-from gateway.service.demo import Welcome
+from gateway.service.demo import DemoUrl
 from gateway.service.descriptors import connection_limit
 from gateway.service.keys import FirstKeys, ensure_keys
 from gateway.service.listeners import Listener
@@ -123,7 +122,7 @@ def make_product(config: Config, reactor: Any, stores: Stores) -> Product:
     metrics = PrometheusMetrics()
     audit = FileAudit(config.audit.file or "stdout")
     consoles = Consoles(StaticDriver({one.name: (one.to_info(), one.to_target()) for one in config.consoles}), {})
-    dialer = Dialer(reactor, demo=lambda: Dialled(*demo_console(reactor)))
+    dialer = Dialer(reactor)
     allowed = config.limits.allowed_targets
     around = Surroundings(
         clock=reactor,
@@ -208,7 +207,7 @@ def assemble(
         factory = entrance.factory_for(listen, web, gate)
         Listener(reactor, listen.endpoint, factory, gate, listen.name).setServiceParent(root)
     if say is not None:
-        Welcome(product.desk, config.gateway.public_url, keys.api_key, say).setServiceParent(root)
+        DemoUrl(product.desk, config.gateway.public_url, keys.api_key, say).setServiceParent(root)
     Shutdown(reactor, product.broker, product.registry, gate).setServiceParent(root)
     return root
 
@@ -268,7 +267,7 @@ class Entrance:
     slots: Slots
     wheel: Wheel
     metrics: PrometheusMetrics
-    welcome: Welcome
+    welcome: Callable[[str], bool]
 
     def factory_for(self, listen: Listen, web: Web, gate: Gate) -> IProtocolFactory:
         """The first protocol of a public listener's connections."""
