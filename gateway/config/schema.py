@@ -202,7 +202,9 @@ class Resume:
     """``[resume]``: what happens while an upstream is away."""
 
     for_: float = setting(seconds(0, DAY), "Seconds after which a lost upstream is given up.", 120, name="for")
-    input_hold: float = setting(seconds(0, 60), "Seconds that input is kept for an upstream that is away.", 0.5, later=True)
+    input_hold: float = setting(
+        seconds(0, 60), "Seconds that input is kept for an upstream that is away.", 0.5, later=True
+    )
     hold_max: int = setting(
         whole(65_536, 1 << 28), "Bytes of one rectangle that are held until it is whole.", 1 << 20, later=True
     )

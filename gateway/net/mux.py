@@ -216,9 +216,7 @@ class Mux(Protocol):
         entrance, reader, self._hello = self._routes.tls, self._hello, None
         assert entrance is not None and reader is not None
         arrival = attrs.evolve(self._arrival, secure=True, server_name=hello.server_name)
-        tls: Any = TLSMemoryBIOProtocol(  # type: ignore[no-untyped-call]  # Twisted's
-            entrance.factory, InnerMux(entrance.inside, arrival, self._stop)
-        )
+        tls: Any = TLSMemoryBIOProtocol(entrance.factory, InnerMux(entrance.inside, arrival, self._stop))
         if self._paused:
             self.transport.resumeProducing()
         replace(self.transport, tls, reader.raw())

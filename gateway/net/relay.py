@@ -116,7 +116,7 @@ class Relay:
 
     def fault(self, side: Side, error: Exception) -> None:
         """Log a bug of a tap and end."""
-        tell(_log, Event.FAULT, log_failure=Failure(error))  # type: ignore[no-untyped-call]
+        tell(_log, Event.FAULT, log_failure=Failure(error))
         self.end(RelayEnd(side, Why.FAULT, error))
 
 

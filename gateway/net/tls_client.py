@@ -97,7 +97,7 @@ def _verify(
     except Exception as problem:  # whatever a hostile certificate makes a parser do
         complaint = f"the certificate cannot be read ({type(problem).__name__})"
     if complaint:
-        failure = Failure(Unreachable(complaint, final=True))  # type: ignore[no-untyped-call]
+        failure = Failure(Unreachable(complaint, final=True))
         connection.get_app_data().failVerification(failure)
     return not complaint
 

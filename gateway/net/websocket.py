@@ -109,7 +109,7 @@ class Handshake(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn has 
         try:
             admission.attach(self)
         except Exception:
-            tell(_log, Event.FAULT, log_failure=Failure())  # type: ignore[no-untyped-call]  # Twisted's
+            tell(_log, Event.FAULT, log_failure=Failure())
             self.dropConnection(abort=True)
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N802, N803

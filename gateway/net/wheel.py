@@ -124,7 +124,7 @@ class Wheel:
             if callback is not None:
                 callback()
         except Exception:
-            tell(_log, Event.FAULT, log_failure=Failure())  # type: ignore[no-untyped-call]  # Twisted's
+            tell(_log, Event.FAULT, log_failure=Failure())
 
 
 class Deadline:

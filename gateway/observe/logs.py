@@ -106,7 +106,7 @@ def start_logging(out: Out, *, json: bool = False, application: Componentized | 
     """
     lines = LogLines(out, json=json)
     if application is not None:
-        application.setComponent(ILogObserver, lines)  # type: ignore[no-untyped-call]  # Twisted has none
+        application.setComponent(ILogObserver, lines)
     else:
         globalLogBeginner.beginLoggingTo([lines], redirectStandardIO=False)
     return lines

@@ -93,7 +93,7 @@ class PrometheusMetrics:
 
     def __init__(self, registry: CollectorRegistry | None = None, live: Live | None = None) -> None:
         # The text format would show one more series for each of ours, of no use to anybody.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types there
+        disable_created_metrics()
         self._registry = registry or CollectorRegistry(auto_describe=False)
         self._connections = self._counter("consolegw_connections_total")
         self._opened = self._counter("consolegw_sessions_opened_total")

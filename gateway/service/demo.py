@@ -21,7 +21,7 @@ CONSOLE = "demo"
 DAY = 86400.0
 
 
-class Welcome(Service):
+class DemoUrl(Service):
     """Mints a demo ticket, good for a day and any number of uses, and says where it opens."""
 
     def __init__(self, desk: Desk, public_url: str, api_key: Path, say: Callable[[str], object]) -> None:
@@ -32,7 +32,7 @@ class Welcome(Service):
 
     def startService(self) -> None:
         """Say it, once the ports are open."""
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         Deferred.fromCoroutine(self._welcome())
 
     async def _welcome(self) -> None:

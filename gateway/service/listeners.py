@@ -62,12 +62,12 @@ class Listener(Service):
 
     def startService(self) -> None:
         """Open the port, unless it was opened with privileges."""
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         self.privilegedStartService()
 
     def stopService(self) -> Deferred[None] | None:
         """Close the port; connections live on."""
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         port, self._port = self._port, None
         if port is None:
             return None

@@ -31,7 +31,7 @@ class Recovery(Service):
 
     def startService(self) -> None:
         """Say what there is to say, and take up what was left."""
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         for remark in self._remarks:
             tell(_log, Event.REMARK, remark=remark)
         self._registry.start()
@@ -39,13 +39,13 @@ class Recovery(Service):
 
     def stopService(self) -> None:
         """Close the stores."""
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         self._stores.close()
 
     async def _recover(self) -> None:
         try:
             recovered = await self._registry.recover(self._node)
         except Exception:
-            tell(_log, Event.FAULT, log_failure=Failure())  # type: ignore[no-untyped-call]  # Twisted's
+            tell(_log, Event.FAULT, log_failure=Failure())
         else:
             tell(_log, Event.GATEWAY_STARTED, node=self._node, recovered=recovered)

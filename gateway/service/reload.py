@@ -46,14 +46,14 @@ class Reloader(Service):
 
     def startService(self) -> None:
         """Begin to look, and to hear the signal."""
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         self._looking.start(LOOK_EVERY, now=False)
         if hasattr(signal, "SIGHUP"):
             self._before = signal.signal(signal.SIGHUP, self._hangup)
 
     def stopService(self) -> None:
         """Look no more."""
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         if self._looking.running:
             self._looking.stop()
         if self._before is not None:
@@ -78,4 +78,4 @@ class Reloader(Service):
         try:
             part.reload()
         except Exception:
-            tell(_log, Event.FAULT, log_failure=Failure())  # type: ignore[no-untyped-call]  # Twisted's
+            tell(_log, Event.FAULT, log_failure=Failure())

@@ -36,7 +36,7 @@ class Shutdown(Service):
 
     def stopService(self) -> Deferred[None]:
         """Say good-bye; over when nobody is connected any more, or after the grace."""
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         tell(_log, Event.GATEWAY_STOPPING, sessions=len(self._registry))
         self._broker.draining = True
         self._registry.stop()

@@ -189,8 +189,8 @@ def assemble(
         )
     )
 
-    root = MultiService()  # type: ignore[no-untyped-call]  # Twisted's
-    Recovery(config.gateway.node, product.registry, product.stores, _remarks(config, product, keys)).setServiceParent(
+    root = MultiService()
+    Recovery(config.gateway.node, product.registry, product.stores, _remarks(config, product, keys)).setServiceParent(  # type: ignore[no-untyped-call]
         root
     )
     reload = [
@@ -198,17 +198,17 @@ def assemble(
         Reloadable(api_keys.refresh, lambda: True),
         Reloadable(product.audit.reopen),
     ]
-    Reloader(reactor, reload).setServiceParent(root)
+    Reloader(reactor, reload).setServiceParent(root)  # type: ignore[no-untyped-call]
     if config.admin.endpoint:
         operators = Gate(ADMIN_CONNECTIONS, wheel)
         factory = entrance.admin_factory(web, operators)
-        Listener(reactor, config.admin.endpoint, factory, operators, "admin").setServiceParent(root)
+        Listener(reactor, config.admin.endpoint, factory, operators, "admin").setServiceParent(root)  # type: ignore[no-untyped-call]
     for listen in config.listen:
         factory = entrance.factory_for(listen, web, gate)
-        Listener(reactor, listen.endpoint, factory, gate, listen.name).setServiceParent(root)
+        Listener(reactor, listen.endpoint, factory, gate, listen.name).setServiceParent(root)  # type: ignore[no-untyped-call]
     if say is not None:
-        DemoUrl(product.desk, config.gateway.public_url, keys.api_key, say).setServiceParent(root)
-    Shutdown(reactor, product.broker, product.registry, gate).setServiceParent(root)
+        DemoUrl(product.desk, config.gateway.public_url, keys.api_key, say).setServiceParent(root)  # type: ignore[no-untyped-call]
+    Shutdown(reactor, product.broker, product.registry, gate).setServiceParent(root)  # type: ignore[no-untyped-call]
     return root
 
 

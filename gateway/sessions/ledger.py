@@ -54,6 +54,6 @@ class Ledger:
         except StoreAway:
             self._dirty = True
         except Exception:
-            tell(_log, Event.FAULT, log_failure=Failure())  # type: ignore[no-untyped-call]
+            tell(_log, Event.FAULT, log_failure=Failure())
         finally:
             self._writing = False

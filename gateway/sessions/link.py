@@ -133,7 +133,7 @@ class Link:
             if not self._over:
                 self._owner.link_unreachable(self)
         except Exception:
-            tell(_log, Event.FAULT, log_failure=Failure())  # type: ignore[no-untyped-call]
+            tell(_log, Event.FAULT, log_failure=Failure())
             if not self._over:
                 self._owner.link_fault(self)
 

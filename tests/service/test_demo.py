@@ -7,11 +7,11 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.model.target import ConsoleInfo, ConsoleKind
-from gateway.service.demo import Welcome
+from gateway.service.demo import DemoUrl
 from tests.support.bench import Bench
 
 
-class WelcomeTests(SynchronousTestCase):
+class DemoUrlTests(SynchronousTestCase):
     """What a newcomer reads."""
 
     def test_url_opens_the_console_again_and_again(self) -> None:
@@ -19,7 +19,7 @@ class WelcomeTests(SynchronousTestCase):
         bench = Bench()
         bench.driver._consoles["demo"] = (ConsoleInfo("demo", ConsoleKind.DEMO), bench.target(ConsoleKind.DEMO))
         said: list[str] = []
-        Welcome(bench.desk, "https://localhost:8443", Path("keys/demo-api-key"), said.append).startService()
+        DemoUrl(bench.desk, "https://localhost:8443", Path("keys/demo-api-key"), said.append).startService()
         (text,) = said
         self.assertIn("keys/demo-api-key", text)
         ticket = text.split("https://localhost:8443/console/#")[1].split()[0]
