@@ -45,7 +45,7 @@ from gateway.sessions.desk import Desk
 from gateway.sessions.limits import Limits, Rate
 from gateway.sessions.registry import Registry
 from gateway.sessions.resume import Dialling
-from gateway.sessions.session import Patience, Surroundings
+from gateway.sessions.surroundings import Patience, Surroundings
 from gateway.stores.opening import Stores, open_stores
 from gateway.web.access import Access, ApiKeys
 from gateway.web.api import Api

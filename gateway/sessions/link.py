@@ -44,7 +44,8 @@ class Owner(Protocol):
     async def reach(self) -> Upstream:
         """Dial the console.  :raises Unreachable:"""
 
-    def link_relaying(self, link: Link) -> None: ...
+    def link_relaying(self, link: Link, fresh: bool) -> None:
+        """Both halves are there; ``fresh``: the upstream was dialled for this link."""
 
     def link_input(self) -> None:
         """The client sent input (keys, pointer, text, or bytes of an opaque kind)."""
@@ -75,13 +76,14 @@ class Link:
         self._clock = clock
         self._upstream = kept
         self._relay: Relay | None = None
+        self._held_bytes = 0
         self._work: Deferred[None] | None = None
         self._over = False
 
     @property
     def bytes_in(self) -> int:
         """From the client."""
-        return self._relay.bytes_from_a if self._relay else 0
+        return self._held_bytes + (self._relay.bytes_from_a if self._relay else 0)
 
     @property
     def bytes_out(self) -> int:
@@ -143,10 +145,12 @@ class Link:
         if self._grant.kind.speaks_rfb:
             _, held = await converse(self._pipe, Dialogue(serve), self._clock, GREETING_SECONDS)
         waiting = _Waiting(self, self._pipe, held)
+        fresh = self._upstream is None
         if self._upstream is None:
             self._upstream = await self._owner.reach()
         if self._grant.kind.speaks_rfb:
             tracker = self._introduce(self._upstream)
+        self._owner.link_relaying(self, fresh)
         self._start_relay(tracker, waiting.stop())
 
     def _introduce(self, upstream: Upstream) -> Tracker:
@@ -169,6 +173,7 @@ class Link:
         assert self._upstream is not None
         from_client = self._tracked(tracker) if tracker else self._counted
         if held:
+            self._held_bytes = len(held)
             self._upstream.pipe.send(from_client(held))
         self._relay = Relay(
             self._pipe,
@@ -177,7 +182,6 @@ class Link:
             from_b=tracker.from_server if tracker else None,
             ended=self._relay_ended,
         )
-        self._owner.link_relaying(self)
         self._relay.start()
 
     def _counted(self, data: bytes) -> bytes:

@@ -18,7 +18,8 @@ from gateway.model.events import Event, tell
 from gateway.model.session import Ending, SessionRecord, Word
 from gateway.model.ticket import Selector
 from gateway.sessions.machine import Input
-from gateway.sessions.session import Session, Surroundings
+from gateway.sessions.session import Session
+from gateway.sessions.surroundings import Surroundings
 
 TICK = 1.0
 """Seconds between two looks at the clock: limits of sessions are kept to about this."""

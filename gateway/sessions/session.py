@@ -11,47 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
-from attrs import frozen
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from gateway.model.audit import line_of
 from gateway.model.client import Arrival, Way
 from gateway.model.events import Event, tell
-from gateway.model.seams import AuditSink, Directory, Metrics, Pipe, Upstream
+from gateway.model.seams import Pipe, Upstream
 from gateway.model.session import COME_BACK, REPLACED, Closing, Ending, SessionRecord, State
 from gateway.net.relay import Side
 from gateway.sessions.ledger import Ledger
 from gateway.sessions.link import Link
 from gateway.sessions.machine import Input, Machine
-from gateway.sessions.resume import Dialling
+from gateway.sessions.surroundings import Surroundings
 
 _log = Logger()
-
-
-@frozen
-class Patience:
-    """The times of a session, seconds; 0 = no limit where the configuration says so."""
-
-    resume_window: float = 120.0
-    linger: float = 10.0
-    first_dial: float = 20.0
-    redial: float = 120.0
-    idle: float = 0.0
-    max_session: float = 0.0
-
-
-@frozen
-class Surroundings:
-    """What every session of a node shares."""
-
-    clock: IReactorTime
-    now: Callable[[], float]
-    dialling: Dialling
-    directory: Directory
-    audit: AuditSink
-    metrics: Metrics
-    patience: Patience
 
 
 class Session:
@@ -181,9 +154,10 @@ class Session:
         patience = self._around.patience.first_dial if starting else self._around.patience.redial
         return await self._around.dialling.reach(self._record.grant, self.id, patience)
 
-    def link_relaying(self, link: Link) -> None:
-        """A link has both halves."""
-        self._record = attrs.evolve(self._record, generation=self._record.generation + 1)
+    def link_relaying(self, link: Link, fresh: bool) -> None:
+        """A link has both halves; a fresh upstream is a generation of its own."""
+        if fresh:
+            self._record = attrs.evolve(self._record, generation=self._record.generation + 1)
         self._receive(Input.DIALED)
         self._ledger.write()
 

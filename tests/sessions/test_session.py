@@ -48,6 +48,8 @@ class RelayTests(SynchronousTestCase):
         bench.servers[0].pipe.send(b"login: ")
         bench.turn()
         self.assertEqual(b"early late", bytes(bench.servers[0].received))
+        (session,) = bench.registry
+        self.assertEqual((10, 7), (session.record.bytes_in, session.record.bytes_out))
         self.assertEqual(b"login: ", bytes(client.received))
 
     def test_audit_counts_bytes(self) -> None:
@@ -78,6 +80,8 @@ class LossTests(SynchronousTestCase):
         client = bench.connect(ticket)
         self.assertEqual(1, len(bench.servers))
         self.assertEqual(b"meanwhile", bytes(client.received))
+        (session,) = bench.registry
+        self.assertEqual(1, session.record.generation)
 
     def test_upstream_is_let_go_after_linger(self) -> None:
         """After ``linger`` the machine is left alone; a later return dials again."""

@@ -29,7 +29,7 @@ from gateway.sessions.desk import Desk, Made, Wish
 from gateway.sessions.limits import Limits
 from gateway.sessions.registry import Registry
 from gateway.sessions.resume import Dialling
-from gateway.sessions.session import Patience, Surroundings
+from gateway.sessions.surroundings import Patience, Surroundings
 from gateway.stores.directory_memory import MemoryDirectory
 from gateway.stores.memory import MemoryStore
 from gateway.wire.rfb.pixels import BGRX, ServerInit
