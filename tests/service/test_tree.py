@@ -1,0 +1,95 @@
+"""The whole gateway, put together and not started: which ports, in which order, and how it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.application.service import MultiService
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.config import Config, demo, parse
+from gateway.service.demo import DemoUrl
+from gateway.service.listeners import Listener
+from gateway.service.recovery import Recovery
+from gateway.service.shutdown import Shutdown
+from gateway.service.tree import CannotStart, build
+
+TWO_PORTS = """
+[gateway]
+public_url = "https://console.example.com"
+[[listen]]
+endpoint = "tcp:443"
+[[listen]]
+endpoint = "tcp:8080:interface=10.0.0.20"
+plaintext = "serve"
+"""
+
+
+class TreeTests(SynchronousTestCase):
+    """Configurations become services."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+        self.reactor = MemoryReactorClock()
+
+    def config(self, text: str) -> Config:
+        """A configuration in a directory of its own."""
+        return parse(text, file="gw.toml", base_dir=str(self.directory))
+
+    def built(self, config: Config, **more: object) -> MultiService:
+        """The services, whose files are closed after the test."""
+        root = build(config, self.reactor, **more)  # type: ignore[arg-type]
+        (recovery,) = (one for one in root if isinstance(one, Recovery))
+        self.addCleanup(recovery._stores.close)
+        return root
+
+    def test_nothing_is_open_before_the_start(self) -> None:
+        """To build is to check: no port, no timer."""
+        self.built(self.config(TWO_PORTS))
+        self.assertEqual(self.reactor.tcpServers, [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_every_port_is_opened_with_privileges(self) -> None:
+        """The operator's and each listener's, on the addresses that were configured."""
+        self.built(self.config(TWO_PORTS)).privilegedStartService()
+        opened = {(port, interface) for port, _, _, interface in self.reactor.tcpServers}
+        self.assertEqual(opened, {(9443, "127.0.0.1"), (443, ""), (8080, "10.0.0.20")})
+
+    def test_no_admin_endpoint(self) -> None:
+        """With endpoint = "off" there is none."""
+        self.built(self.config(TWO_PORTS + '[admin]\nendpoint = "off"\n')).privilegedStartService()
+        self.assertEqual({port for port, *_ in self.reactor.tcpServers}, {443, 8080})
+
+    def test_sessions_are_taken_up_first_and_ended_first(self) -> None:
+        """The stores outlive everything; clients are told before the ports and files go."""
+        services = list(self.built(self.config(TWO_PORTS)))
+        self.assertIsInstance(services[0], Recovery)
+        self.assertIsInstance(services[-1], Shutdown)
+        self.assertEqual(sum(isinstance(one, Listener) for one in services), 3)
+
+    def test_only_the_demo_tells_a_ticket(self) -> None:
+        """A gateway with a configuration prints none, and its first key has another name."""
+        self.assertFalse(any(isinstance(one, DemoUrl) for one in self.built(self.config(TWO_PORTS))))
+        self.assertTrue((self.directory / "keys/first-api-key").exists())
+        root = self.built(demo(self.directory / "demo"), say=lambda text: None)
+        self.assertTrue(any(isinstance(one, DemoUrl) for one in root))
+        self.assertTrue((self.directory / "demo/keys/demo-api-key").exists())
+
+    def test_what_cannot_be_used_stops_the_start_in_one_line(self) -> None:
+        """A certificate, a keys file, a database that are broken: the text names the file."""
+        for name, text in (
+            ("keys/default.pem", "no certificate"),
+            ("keys/api-keys", "no key"),
+            ("keys/sealed-keys", "no key"),
+            ("state/consolegw.sqlite", "no database, but long enough for a header of one" * 9),
+        ):
+            self.setUp()
+            file = self.directory / name
+            file.parent.mkdir()
+            file.write_text(text)
+            with self.assertRaises(CannotStart) as refused:
+                build(self.config(TWO_PORTS), self.reactor)
+            self.assertIn(str(file), str(refused.exception))
+            self.assertNotIn("\n", str(refused.exception))
