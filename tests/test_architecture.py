@@ -70,14 +70,22 @@ def faults(root: Path) -> Iterator[str]:
     """Everything that is wrong with the tree of ``gateway`` and ``tests`` below a directory, as ``file: what``."""
     source, tests = root / "gateway", root / "tests"
     for file in sorted(source.rglob("*.py")):
-        where, text = file.relative_to(source).as_posix(), file.read_text("utf-8")
-        tree = ast.parse(text)
-        found = [*import_faults(where, tree), *form_faults(where, text, tree), *companion_faults(where, tests)]
-        yield from (f"{where}: {fault}" for fault in found)
+        where = file.relative_to(source).as_posix()
+        yield from (f"{where}: {fault}" for fault in [*source_faults(where, file), *companion_faults(where, tests)])
     for file in sorted(tests.rglob("*.py")):
         where = file.relative_to(root).as_posix()
-        yield from (f"{where}: {fault}" for fault in skip_faults(ast.parse(file.read_text("utf-8"))))
+        yield from (f"{where}: {fault}" for fault in skip_faults(ast.parse(file.read_text("utf-8"), where)))
     yield from (f"{where}: is excused and does not exist" for where in UNTESTED if not (source / where).exists())
+
+
+def source_faults(where: str, file: Path) -> list[str]:
+    """What is wrong with one module by itself."""
+    text = file.read_text("utf-8")
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        return [f"line {error.lineno} is no Python: {error.msg}"]
+    return [*import_faults(where, tree), *form_faults(where, text, tree)]
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
@@ -241,7 +249,7 @@ class CheckerTests(SynchronousTestCase):
         self.assertEqual(self.judge({"gateway/net/x.py": "a = 1\n"}), ["net/x.py: has no docstring"])
         self.assert_refused("net/x.py", ["a = 1\n" * MODULE_MAX])
         self.assert_refused("net/x.py", ["async def f():\n" + "    a = 1\n" * FUNCTION_MAX])
-        self.assert_refused("net/x.py", ["a = b  # type: " + "ignore"])
+        self.assert_refused("net/x.py", ["a = b  # type: " + "ignore", "def f(:"])
         self.assertEqual(self.judge({"gateway/net/x.py": '"""A."""\na = b  # type: ' + "ignore[attr-defined]\n"}), [])
 
     def test_test_modules(self) -> None:
