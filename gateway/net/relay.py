@@ -57,6 +57,8 @@ class Relay:
     Forwards between two pipes until one of them is gone.
 
     :param from_a: the tap on what ``a`` sends; ``None`` lets it pass.
+    :param b_half_closes: whether ``a`` may go on sending to a ``b`` that sends
+        no more; else the end of its bytes is the relay's.
     :param ended: called exactly once, unless :meth:`stop` came first; both
         pipes are paused then, and neither is closed.
     """
@@ -68,11 +70,13 @@ class Relay:
         *,
         from_a: Tap | None = None,
         from_b: Tap | None = None,
+        b_half_closes: bool = True,
         ended: Callable[[RelayEnd], None],
     ) -> None:
         self._tell_ended = ended
         self.stopped = False
         """Whether it forwards no more."""
+        self._b_half_closes = b_half_closes
         self._a = _Half(self, Side.A, a, b, from_a)
         self._b = _Half(self, Side.B, b, a, from_b)
 
@@ -103,9 +107,12 @@ class Relay:
             self._a.detach()
             self._b.detach()
 
-    def half_ended(self, side: Side) -> None:
-        """One side sends no more: once neither does, this is over."""
-        if self._a.has_ended and self._b.has_ended:
+    def half_ended(self, side: Side, sink: Pipe) -> None:
+        """One side sends no more, which the other hears; once neither sends, this is over."""
+        alone = side is Side.B and not self._b_half_closes
+        if not alone:
+            sink.half_close()
+        if alone or (self._a.has_ended and self._b.has_ended):
             self.end(RelayEnd(side, Why.GOODBYE))
 
     def end(self, end: RelayEnd) -> None:
@@ -159,8 +166,7 @@ class _Half:
     def pipe_ended(self) -> None:
         if not self._relay.stopped:
             self.has_ended = True
-            self._sink.half_close()
-            self._relay.half_ended(self._side)
+            self._relay.half_ended(self._side, self._sink)
 
     def pipe_lost(self, goodbye: bool) -> None:
         self._relay.end(RelayEnd(self._side, Why.GOODBYE if goodbye else Why.LOST))

@@ -180,6 +180,7 @@ class Link:
             self._upstream.pipe,
             from_a=from_client,
             from_b=tracker.from_server if tracker else None,
+            b_half_closes=False,  # a console that hangs up is gone, and may come back
             ended=self._relay_ended,
         )
         self._relay.start()

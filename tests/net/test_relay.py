@@ -250,3 +250,16 @@ class UnevenTests(SynchronousTestCase):
         turn(clock)
         self.assertEqual([RelayEnd(Side.A, Why.GOODBYE)], ends)
         del client
+
+    def test_a_source_whose_end_is_the_end(self) -> None:
+        """Where B does not half-close, the end of its bytes ends the relay, after them; A is left open."""
+        clock, ends, heard = Clock(), [], RecordingReceiver()
+        client, client_pipe = pipe_pair(clock)
+        upstream, upstream_pipe = pipe_pair(clock)
+        client.start(heard)
+        Relay(client_pipe, upstream_pipe, b_half_closes=False, ended=ends.append).start()
+        upstream.send(b"last")
+        upstream.half_close()
+        turn(clock)
+        self.assertEqual([RelayEnd(Side.B, Why.GOODBYE)], ends)
+        self.assertEqual((b"last", []), (heard.data, heard.events))

@@ -107,6 +107,18 @@ class LossTests(SynchronousTestCase):
         self.assertIs(State.RELAYING, session.state)
         self.assertEqual(2, session.record.generation)
 
+    def test_hung_up_upstream_says_come_back(self) -> None:
+        """A machine that closes in an orderly way (its program ended) has not ended the session either."""
+        for console in ("lab", "line"):
+            bench = Bench()
+            client = bench.connect(bench.ticket(console))
+            bench.servers[0].pipe.half_close()
+            bench.turn()
+            self.assertIsNotNone(client.lost)
+            (session,) = bench.registry
+            self.assertIs(State.PARKED, session.state)
+            self.assertIsNotNone(bench.servers[0].lost)
+
     def test_unreachable_console_is_tried_again(self) -> None:
         """A first dial that fails is repeated; the session ends as unreachable when patience is over."""
         bench = Bench(first_dial=5)
