@@ -23,7 +23,8 @@ _PATTERNS = tuple(
     for pattern, flags in (
         # Headers, raw or in the repr of a dict: the rest of the line is theirs.
         (r"((?:authorization|cookie)['\"]?\s*[:=,]\s*)[^\r\n]+", re.IGNORECASE),
-        (r"(\bBearer\s+)[^\s'\",]{4,}", re.IGNORECASE),
+        # A “bearer token” is a word of ours.
+        (r"(\bBearer\s+)(?!tokens?\b)[^\s'\",]{4,}", re.IGNORECASE),
         (r"(\b(?:Basic|Grant)\s+)[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE),
         # Where a ticket may stand in a URL, a cookie or a configuration.
         (r"((?:ticket|token|password|passwd|secret)(?:=|%3D))[^\s&;#'\"<>]+", re.IGNORECASE),

@@ -44,6 +44,7 @@ PLAIN = [
     "10.0.0.7:5901 refused the connection",
     "password_file keys/lab.pw cannot be read",
     "ticket_id=Ab3dEf6hIj9kLm2n",
+    "a sealed ticket is a bearer token until it expires, and so are all bearer tokens",
 ]
 
 
