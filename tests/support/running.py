@@ -8,7 +8,9 @@ by name.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -184,8 +186,10 @@ class Gateway:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """Call the API (with its key unless ``Authorization`` is given)."""
+        """Call the API (with its key unless ``Authorization`` is given; an empty one is left out)."""
         headers.setdefault("Authorization", f"Bearer {self.key}")
+        if not headers["Authorization"]:
+            del headers["Authorization"]
         data = None if body is None else json.dumps(body).encode()
         if data is not None:
             headers["Content-Type"] = "application/json"
@@ -202,6 +206,18 @@ class Gateway:
         assert answer.status == 201, answer.body
         return answer.json
 
+    def redeem(self, ticket: str, secret: str, **headers: str) -> Answer:
+        """Redeem a ticket as the page does, for the holder of this secret."""
+        holder = base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()).rstrip(b"=").decode()
+        headers.setdefault("Origin", self.url)
+        body = {"ticket": ticket, "holder": holder}
+        return self.call("POST", "/api/v1/redeem", body, Authorization="", **headers)
+
+    def sessions(self) -> list[Any]:
+        """The live sessions, as the API lists them."""
+        found: list[Any] = self.call("GET", "/api/v1/sessions").json["sessions"]
+        return found
+
     def audit(self) -> list[Any]:
         """The audit's lines."""
         path = self.directory / "audit.jsonl"
@@ -212,11 +228,17 @@ class Xvnc:
     """A real TigerVNC server, with whatever X programs are wanted on it."""
 
     def __init__(
-        self, directory: Path, *, password: str = "", geometry: str = "640x480", options: Sequence[str] = ()
+        self,
+        directory: Path,
+        *,
+        password: str = "",
+        geometry: str = "640x480",
+        options: Sequence[str] = (),
+        port: int = 0,
     ) -> None:
         xvnc = need("Xvnc")
         self.directory = directory
-        self.port = free_port()
+        self.port = port or free_port()
         self.display = self.port - 5900 if self.port >= 5900 else self.port
         number = next(n for n in range(100, 600) if not Path(f"/tmp/.X11-unix/X{n}").exists())
         self.display_name = f":{number}"
