@@ -18,6 +18,7 @@ from twisted.python import logfile, usage
 
 from gateway.config import Config, ConfigError, demo, load
 from gateway.observe.logs import Out, start_logging
+from gateway.service.listeners import CannotListen
 
 
 class Options(usage.Options):
@@ -36,6 +37,13 @@ class Gateway(MultiService):
         super().__init__()  # type: ignore[no-untyped-call]  # Twisted's
         self._out = out
         self._as_json = as_json
+
+    def privilegedStartService(self) -> None:
+        """Open the ports; one that cannot be opened ends the process with one line and status 1."""
+        try:
+            super().privilegedStartService()  # type: ignore[no-untyped-call]  # Twisted's
+        except CannotListen as error:
+            raise SystemExit(f"consolegw: {error}") from None
 
     def setServiceParent(self, parent: Any) -> None:  # noqa: N802
         """Become part of the application."""

@@ -18,6 +18,7 @@ class Reason(enum.Enum):
     SPENT = ("ticket-spent", "This ticket was used already. Ask for a new one.")
     REVOKED = ("ticket-revoked", "This ticket was withdrawn by an operator.")
     ENDED = ("session-ended", "This console session has ended. Ask for a new ticket.")
+    STOPPED = ("session-stopped", "An operator ended this session. Ask for a new ticket.")
     ALIVE = ("session-alive", "This console is open in another window.")
     OVER_LIMIT = ("over-limit", "Too many consoles are open. Close one, or try again later.")
     DRAINING = ("draining", "This gateway is being restarted. Try again in a moment.")

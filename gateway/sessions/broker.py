@@ -217,7 +217,7 @@ class Broker:
         if record is None:
             raise Refused(Reason.UNKNOWN)
         if not self._lives(record):
-            raise Refused(Reason.REVOKED if record.ending is Ending.REVOKED else Reason.ENDED)
+            raise Refused(Reason.STOPPED if record.ending is Ending.REVOKED else Reason.ENDED)
         return record
 
     def _lives(self, record: SessionRecord) -> bool:

@@ -73,6 +73,7 @@ _REFUSALS: Final[Mapping[Reason, tuple[int, str]]] = {
     Reason.EXPIRED: (403, "This ticket has expired"),
     Reason.SPENT: (403, "This ticket was used already"),
     Reason.REVOKED: (403, "This ticket was withdrawn"),
+    Reason.STOPPED: (403, "This session was ended"),
     Reason.ENDED: (403, "The session has ended"),
     Reason.ALIVE: (409, "The console is open already"),
     Reason.OVER_LIMIT: (429, "Too many at once"),

@@ -249,7 +249,7 @@ class RevocationTests(BenchTestCase):
         self.bench.redeem(made.minted.ticket.reveal(), S)
         self.bench.connect(S, Way.GRANT)
         self.bench.result(self.bench.desk.revoke(Selector(id=made.minted.id)))
-        self.assert_refused(Reason.REVOKED, self.bench.admit, S, Way.GRANT)
+        self.assert_refused(Reason.STOPPED, self.bench.admit, S, Way.GRANT)
 
 
 class LimitTests(BenchTestCase):
