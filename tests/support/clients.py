@@ -30,7 +30,8 @@ class WebClient:
     """
     A WebSocket client, let in or refused: ``status``, ``head`` and ``body`` are the answer.
 
-    It answers no ping unless it is read from, and reads nothing by itself.
+    It answers no ping unless it is read from, and reads nothing by itself;
+    ``seen`` is every byte that it was sent.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class WebClient:
         lines += [f"Origin: {page}"] if page else []
         self.socket = tls_socket(gateway, source)
         self.socket.sendall("\r\n".join([*lines, *headers, "", ""]).encode())
+        self.seen = b""
         self._buffer = b""
         self._bytes = b""
         self.head = self._until(b"\r\n\r\n")
@@ -139,12 +141,14 @@ class WebClient:
 
     def _rest(self) -> bytes:
         while data := self.socket.recv(65536):
+            self.seen += data
             self._buffer += data
         return self._buffer
 
     def _more(self) -> None:
         data = self.socket.recv(65536)
         assert data, f"the connection ended after {self._buffer[-200:]!r}"
+        self.seen += data
         self._buffer += data
 
 

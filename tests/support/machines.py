@@ -137,6 +137,14 @@ def rfb_open(connection: socket.socket, name: bytes = f"{INSIDE}:1 (root)".encod
     connection.sendall(struct.pack("!HH", size, size) + pixels + struct.pack("!L", len(name)) + name)
 
 
+def rfb_closed(connection: socket.socket) -> None:
+    """Greet as an RFB server that takes nobody just now, and says why in words that name the inside."""
+    connection.sendall(b"RFB 003.008\n")
+    _take(connection, 12)
+    reason = f"{INSIDE} is busy".encode()
+    connection.sendall(b"\x00" + struct.pack("!L", len(reason)) + reason)
+
+
 def rfb_refusing(reason: bytes) -> Greet:
     """Greet as an RFB server that takes nobody's password, and says why in words that name the inside."""
 
