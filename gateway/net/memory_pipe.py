@@ -61,9 +61,14 @@ class MemoryPipe:
 
     def half_close(self) -> None:
         """Send no more."""
-        if not (self._closed or self._half_closed):
-            self._half_closed = True
-            self._peer._inbox.ended()
+        if self._closed or self._half_closed:
+            return
+        self._half_closed = True
+        self._peer._inbox.ended()
+        if self._peer._half_closed:
+            # Neither will say more: that is the end of a connection.
+            self._inbox.lost(True)
+            self._peer._inbox.lost(True)
 
     def close(self, closing: Closing) -> None:
         """Close; the other end receives what is under way first."""

@@ -101,7 +101,13 @@ class TcpPipe(Protocol):
             self._flush_and_close()
             return
         self._half_closed = True
-        lose_write()
+        # A paused producer would keep Twisted from ever sending the FIN; and nobody is to wait for room any more.
+        self.transport.unregisterProducer()
+        self._inbox.full(False)
+        if self._inbox.is_ended:
+            self.transport.loseConnection()
+        else:
+            lose_write()
 
     def close(self, closing: Closing) -> None:
         """Flush and close; a bare stream has no way to say why."""
@@ -153,8 +159,10 @@ class TcpPipe(Protocol):
             self.transport.pauseProducing()
 
     def readConnectionLost(self) -> None:
-        """The peer's FIN."""
+        """The peer's FIN; after our own it ends the connection, which Twisted leaves to us."""
         self._inbox.ended()
+        if self._half_closed:
+            self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
         """Our own FIN is out."""

@@ -64,6 +64,22 @@ async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> No
         await sleep(0.02)
 
 
+async def read_all(peer: socket.socket) -> bytes:
+    """Everything until the FIN, from a socket that does not block."""
+    received = bytearray()
+
+    def ended() -> bool:
+        try:
+            while data := peer.recv(1 << 16):
+                received.extend(data)
+        except BlockingIOError:
+            return False
+        return True
+
+    await eventually(ended)
+    return bytes(received)
+
+
 class RealServers(TestCase):
     """Starts programs, and ends them with the test."""
 
@@ -165,6 +181,81 @@ class Echo(Protocol):
         self.transport.write(data)
         if data.endswith(b"bye"):
             self.transport.loseConnection()
+
+
+class TcpTests(TestCase):
+    """A raw console over plain loopback TCP: what a transport in memory cannot show."""
+
+    timeout = 30
+
+    async def meet(self):
+        """Listen, dial, accept: the pipe, and the peer's plain socket."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        upstream = await Dialer(reactor)(
+            Target(ConsoleKind.RAW, (TcpAddress("127.0.0.1", listening.getsockname()[1]),))
+        )
+        peer, _ = listening.accept()
+        self.addCleanup(peer.close)
+        peer.setblocking(False)
+        receiver = RecordingReceiver()
+        upstream.pipe.start(receiver)
+        return upstream.pipe, peer, receiver
+
+    async def test_half_closes(self) -> None:
+        """The peer's FIN is told once and leaves our way open; ours ends the rest, with a goodbye."""
+        pipe, peer, receiver = await self.meet()
+        peer.sendall(b"last")
+        peer.shutdown(socket.SHUT_WR)
+        await eventually(lambda: receiver.events == ["ended"])
+        pipe.pause()
+        pipe.resume()
+        await sleep(0.05)
+        pipe.send(b"answer")
+        pipe.half_close()
+        await eventually(lambda: receiver.events == ["ended", "goodbye"])
+        self.assertEqual((b"last", b"answer"), (receiver.data, await read_all(peer)))
+
+    async def test_ours_first(self) -> None:
+        """After our FIN the peer's bytes still come."""
+        pipe, peer, receiver = await self.meet()
+        pipe.half_close()
+        self.assertEqual(b"", await read_all(peer))
+        peer.sendall(b"the rest")
+        await eventually(lambda: receiver.data == b"the rest")
+        peer.close()
+        await eventually(lambda: "goodbye" in receiver.events)
+
+    async def test_reset(self) -> None:
+        """A reset is a loss, not a goodbye."""
+        _, peer, receiver = await self.meet()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        peer.close()
+        await eventually(lambda: receiver.events == ["lost"])
+
+    async def test_a_peer_that_does_not_read(self) -> None:
+        """It makes the pipe full; closing then flushes once it reads again, half-closing too."""
+        for act, events in (("close", ["full", "goodbye"]), ("half_close", ["full", "drained"])):
+            pipe, peer, receiver = await self.meet()
+            sent = await self.fill(pipe, receiver)
+            if act == "close":
+                pipe.close(Closing.of(Ending.FINISHED))
+            else:
+                pipe.half_close()
+            self.assertEqual(sent, len(await read_all(peer)))
+            await eventually(lambda receiver=receiver, events=events: receiver.events == events)
+            pipe.abort()
+            await eventually(lambda receiver=receiver: receiver.events[-1] in ("goodbye", "lost"))
+
+    async def fill(self, pipe, receiver) -> int:
+        """Send until the pipe is full; how much that was."""
+        sent = 0
+        while "full" not in receiver.events and sent < 1 << 26:
+            pipe.send(bytes(1 << 16))
+            sent += 1 << 16
+            await sleep(0)
+        self.assertEqual(["full"], receiver.events)
+        return sent
 
 
 class TlsTests(TestCase):

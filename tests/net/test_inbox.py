@@ -51,6 +51,12 @@ class InboxTests(SynchronousTestCase):
         self.inbox.start(second)
         turn(self.clock)
         self.assertEqual((["ended"], ["ended"]), (self.receiver.events, second.events))
+        self.inbox.lost(True)
+        turn(self.clock)
+        third = RecordingReceiver()
+        self.inbox.start(third)
+        turn(self.clock)
+        self.assertEqual((["ended", "goodbye"], ["ended", "goodbye"]), (second.events, third.events))
 
     def test_a_failing_receiver_does_not_stop_the_rest(self) -> None:
         """When a receiver raises, what comes after it is still told at the next turn."""

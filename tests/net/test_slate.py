@@ -89,7 +89,8 @@ class DemoConsoleTests(SynchronousTestCase):
         screen.show_time("01:46:40", "Sunday, 9 September 2001")
         rgb = screen.part((0, 0, WIDTH, HEIGHT))[4]
         blue_first = self.pixels
-        self.assertEqual((rgb[0::3], rgb[1::3], rgb[2::3]), (blue_first[2::4], blue_first[1::4], blue_first[0::4]))
+        for channel in range(3):  # a diff of pictures takes minutes
+            self.assertTrue(rgb[channel::3] == blue_first[2 - channel :: 4])
 
     def test_the_clock_ticks(self) -> None:
         """Each full second the clock's panel comes, to a client that waits; and nothing else."""

@@ -160,6 +160,25 @@ class PipeContract:
         turn(self.clock)
         self.assertEqual((b"ours", ["ended"]), (self.far.heard(), self.receiver.events))
 
+    def test_both_half_close(self) -> None:
+        """When both have half-closed, in either order, the connection is over, with a goodbye."""
+        if not self.half_closes:
+            return
+        for first in ("ours", "theirs"):
+            self.setUp()
+            self.started()
+            if first == "ours":
+                self.pipe.half_close()
+            self.far.say(b"last")
+            self.far.end()
+            turn(self.clock)
+            if first == "theirs":
+                self.assertEqual(["ended"], self.receiver.events)
+                self.pipe.send(b"answer")
+                self.pipe.half_close()
+            self.assertEqual((b"last", ["ended", "goodbye"]), (self.after().data, self.receiver.events))
+            self.assertEqual("closed", self.far.state())
+
     def test_the_far_end_leaves(self) -> None:
         """A goodbye is told once, after the bytes before it; what is done to the pipe later is nothing."""
         self.started()
