@@ -86,7 +86,9 @@ class RelayLadders:
         self.assertEqual((b"answer", []), (self.at_near.data, self.ends))
         self.far.half_close()
         turn(self.clock)
-        self.assertEqual((["ended", "goodbye"], [RelayEnd(self.far_side, Why.GOODBYE)]), (self.at_near.events, self.ends))
+        self.assertEqual(
+            (["ended", "goodbye"], [RelayEnd(self.far_side, Why.GOODBYE)]), (self.at_near.events, self.ends)
+        )
 
     def test_goodbye(self) -> None:
         """An orderly close ends the relay once, after its bytes; the other pipe is left open."""
