@@ -13,6 +13,8 @@ import inspect
 from collections.abc import Callable, Generator
 from typing import Generic, TypeVar
 
+import attrs
+
 from gateway.wire.errors import LocalError, PeerError
 
 T = TypeVar("T")
@@ -84,8 +86,15 @@ class Reader:
         return data
 
 
+@attrs.frozen
 class StartTLS:
-    """A dialogue's wish: both sides speak TLS from the next byte on."""
+    """
+    A dialogue's wish: both sides speak TLS from the next byte on.
+
+    :param anonymous: without certificates, so that nobody knows who the other is.
+    """
+
+    anonymous: bool = False
 
 
 Step = bytes | StartTLS | None
@@ -102,8 +111,9 @@ class Dialogue(Generic[T]):
         value becomes :attr:`result`.
     :param limit: how much may wait unread.
 
-    After every call send :meth:`to_send`, look at :attr:`wants_tls` and
-    :attr:`done`; once done, :meth:`trailing` belongs to whoever comes next.
+    After every call, also one that failed, send :meth:`to_send`; look at
+    :attr:`wants_tls` and :attr:`done`.  Either way :meth:`trailing` belongs to
+    whoever comes next: TLS, or what follows the dialogue.
     """
 
     def __init__(self, steps: Callable[[Reader], Steps[T]], limit: int = 65536) -> None:
@@ -112,7 +122,8 @@ class Dialogue(Generic[T]):
         self._out: list[bytes] = []
         self._result: list[T] = []
         self.done = False
-        self.wants_tls = False
+        self.tls: StartTLS | None = None
+        """The TLS that is to begin now, once :meth:`to_send` is sent."""
         self._advance()
 
     def receive(self, data: bytes) -> None:
@@ -131,11 +142,22 @@ class Dialogue(Generic[T]):
         self._reader.feed_eof()
         self._advance()
 
+    @property
+    def wants_tls(self) -> bool:
+        """Whether the dialogue waits for TLS."""
+        return self.tls is not None
+
     def tls_started(self) -> None:
-        """TLS is in place: the dialogue goes on inside it."""
+        """
+        TLS is in place: the dialogue goes on inside it.
+
+        What came before must have been taken away: it would be read as if it had come inside.
+        """
         if not self.wants_tls:
             raise LocalError("no TLS was asked for")
-        self.wants_tls = False
+        if len(self._reader):
+            raise LocalError("bytes from before TLS were left in the dialogue")
+        self.tls = None
         self._advance()
 
     def to_send(self) -> bytes:
@@ -168,6 +190,6 @@ class Dialogue(Generic[T]):
             if step is None:
                 return
             if isinstance(step, StartTLS):
-                self.wants_tls = True
+                self.tls = step
             else:
                 self._out.append(step)

@@ -94,7 +94,7 @@ class LogInTests(SynchronousTestCase):
         error = self.failureResultOf(done, Unreachable).value
         self.assertTrue(error.final)
         self.assertIn("VNC", str(error))
-        self.assertIn("NONE", str(error))
+        self.assertIn("configured: None", str(error))
 
     def test_not_rfb(self) -> None:
         """Something else on that port makes it final."""

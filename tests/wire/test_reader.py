@@ -125,7 +125,24 @@ class DialogueTests(SynchronousTestCase):
         dialogue = Dialogue(self.greet)
         dialogue.receive(b"eve\n\x16\x03\x01")
         self.assertTrue(dialogue.wants_tls)
+        self.assertRaises(LocalError, dialogue.tls_started)  # they would be read as if they had come inside
         self.assertEqual(dialogue.trailing(), b"\x16\x03\x01")
+        dialogue.tls_started()
+        self.assertTrue(dialogue.done)
+
+    def test_which_tls(self) -> None:
+        """A dialogue says which TLS it wants: with a certificate, unless it says otherwise."""
+
+        def twice(reader: Reader) -> Steps[None]:
+            yield StartTLS()
+            yield StartTLS(anonymous=True)
+
+        dialogue = Dialogue(twice)
+        self.assertEqual(dialogue.tls, StartTLS(anonymous=False))
+        dialogue.tls_started()
+        self.assertEqual(dialogue.tls, StartTLS(anonymous=True))
+        dialogue.tls_started()
+        self.assertEqual((dialogue.tls, dialogue.wants_tls, dialogue.done), (None, False, True))
 
     def test_without_a_word(self) -> None:
         """A dialogue that needs nothing is over at once, with whatever result, also none."""

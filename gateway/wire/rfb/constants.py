@@ -7,6 +7,7 @@ Values only: no parsing.  What the tracker does not frame has no name here.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import Final
 
 MAX_REASON: Final = 4096
@@ -48,6 +49,52 @@ class SecurityType(enum.IntEnum):
     MS_LOGON_II = 113
     RA2_256 = 129
     RA2NE_256 = 130
+
+
+class SubType(enum.IntEnum):
+    """What VeNCrypt can consist of: anonymous TLS or TLS with a certificate, and a log-in inside."""
+
+    PLAIN = 256
+    TLS_NONE = 257
+    TLS_VNC = 258
+    TLS_PLAIN = 259
+    X509_NONE = 260
+    X509_VNC = 261
+    X509_PLAIN = 262
+
+
+SECURITY_NAMES: Final[Mapping[int, str]] = {
+    SecurityType.NONE: "None",
+    SecurityType.VNC: "VNC",
+    SecurityType.RA2: "RA2",
+    SecurityType.RA2NE: "RA2ne",
+    SecurityType.SSPI: "SSPI",
+    SecurityType.TIGHT: "Tight",
+    SecurityType.ULTRA: "Ultra",
+    SecurityType.TLS: "TLS",
+    SecurityType.VENCRYPT: "VeNCrypt",
+    SecurityType.SASL: "SASL",
+    SecurityType.XVP: "xvp",
+    SecurityType.ARD: "ARD",
+    SecurityType.MS_LOGON_II: "MSLogonII",
+    SecurityType.RA2_256: "RA2_256",
+    SecurityType.RA2NE_256: "RA2ne_256",
+    SubType.PLAIN: "Plain",
+    SubType.TLS_NONE: "TLSNone",
+    SubType.TLS_VNC: "TLSVnc",
+    SubType.TLS_PLAIN: "TLSPlain",
+    SubType.X509_NONE: "X509None",
+    SubType.X509_VNC: "X509Vnc",
+    SubType.X509_PLAIN: "X509Plain",
+    263: "SASL",  # with TLS and with X509; which is which is disputed
+    264: "SASL",
+}
+"""Types and sub-types as the documentation of servers and viewers spells them."""
+
+
+def named(number: int) -> str:
+    """Return what an operator knows a security type or sub-type as."""
+    return SECURITY_NAMES.get(number, f"type {number}")
 
 
 class SecurityResult(enum.IntEnum):

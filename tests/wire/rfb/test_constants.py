@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.wire.rfb.constants import SETTINGS, Encoding, Pseudo
+from gateway.wire.rfb.constants import SECURITY_NAMES, SETTINGS, Encoding, Pseudo, SecurityType, SubType, named
 
 
 class ConstantsTests(SynchronousTestCase):
@@ -25,3 +25,8 @@ class ConstantsTests(SynchronousTestCase):
         self.assertEqual(
             [(span[0], span[-1]) for span in SETTINGS], [(-32, -23), (-256, -247), (-512, -412), (-768, -763)]
         )
+
+    def test_security_names(self) -> None:
+        """Every type and sub-type has a name for the operator, and a stranger at least its number."""
+        self.assertLessEqual({*SecurityType, *SubType}, set(SECURITY_NAMES))
+        self.assertEqual([named(number) for number in (19, 262, 200)], ["VeNCrypt", "X509Plain", "type 200"])
