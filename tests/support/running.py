@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -118,6 +119,15 @@ class Answer:
         return json.loads(self.body)
 
 
+def fetch(request: urllib.request.Request, context: ssl.SSLContext | None = None) -> Answer:
+    """The answer to a request, whatever its status."""
+    try:
+        with urllib.request.urlopen(request, timeout=DEADLINE, context=context) as answer:
+            return Answer(answer.status, answer.headers, answer.read())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.headers, error.read())
+
+
 class Gateway:
     """A real ``twistd -n consolegw`` with a configuration of its own, in a directory of its own."""
 
@@ -193,12 +203,22 @@ class Gateway:
         data = None if body is None else json.dumps(body).encode()
         if data is not None:
             headers["Content-Type"] = "application/json"
-        request = urllib.request.Request(self.url + path, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=DEADLINE, context=self.tls()) as answer:
-                return Answer(answer.status, answer.headers, answer.read())
-        except urllib.error.HTTPError as error:
-            return Answer(error.code, error.headers, error.read())
+        return fetch(urllib.request.Request(self.url + path, data, headers, method=method), self.tls())
+
+    def ask_admin(self, path: str, body: Any = None, **headers: str) -> Answer:
+        """What the operator's endpoint answers; with a body it is a POST."""
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        return fetch(urllib.request.Request(f"http://127.0.0.1:{self.admin_port}{path}", data, headers))
+
+    def add_key(self, name: str, role: str, consoles: str = "") -> str:
+        """Give out another API key; what a call's ``Authorization`` is with it."""
+        key = secrets.token_urlsafe(32)
+        line = ":".join([name, hashlib.sha256(key.encode()).hexdigest(), role, *([consoles] if consoles else [])])
+        with (self.directory / "keys" / "api-keys").open("a") as file:
+            file.write(line + "\n")
+        return f"Bearer {key}"
 
     def mint(self, console: str, **wish: Any) -> Any:
         """A ticket: the API's answer."""
