@@ -244,6 +244,54 @@ class Gateway:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+DEMO_PORTS = (8443, 9443)
+"""Where the demo listens: it has no configuration that could say otherwise."""
+
+
+class Demo:
+    """A real ``twistd -n consolegw`` without a configuration, in a directory of its own."""
+
+    def __init__(self) -> None:
+        if any(answers(port) for port in DEMO_PORTS):
+            raise SkipTest(f"a port of the demo ({DEMO_PORTS}) is in use here")
+        self.directory = Path(tempfile.mkdtemp(prefix="consolegw-demo-"))
+        self.program: Program | None = None
+
+    def start(self) -> Demo:
+        """Start it and wait until it has said where it is."""
+        argv = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "consolegw"]
+        self.program = Program(self.directory, "demo", argv, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        self.program.wait_for(lambda: "demo-api-key" in self.said, "says where it is")
+        return self
+
+    @property
+    def said(self) -> str:
+        """What it told whoever started it: what is no line of the log."""
+        assert self.program is not None
+        return "\n".join(line for line in self.program.output.splitlines() if not line.startswith("20"))
+
+    def clean(self) -> None:
+        """End it, and leave nothing behind."""
+        if self.program is not None:
+            self.program.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def consolegw(*argv: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the operator's tool to its end, as it is installed (in a bare checkout: as it would be)."""
+    script = Path(sys.executable).with_name("consolegw")
+    bare = [sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())"]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONSOLEGW_")}
+    return subprocess.run(
+        [*([str(script)] if script.exists() else bare), *argv],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        cwd=cwd or tempfile.gettempdir(),
+        env=inherited | {"PYTHONPATH": str(ROOT)} | environment,
+    )
+
+
 class Xvnc:
     """A real TigerVNC server, with whatever X programs are wanted on it."""
 
