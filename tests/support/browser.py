@@ -155,9 +155,9 @@ class BrowserCase(SynchronousTestCase):
         until_state(page, state)
         return page
 
-    def sessions(self) -> dict[str, Any]:
-        """The live sessions, by id."""
-        return {session["id"]: session for session in self.gateway.call("GET", "/api/v1/sessions").json["sessions"]}
+    def sessions_of(self, ticket_id: str) -> list[Any]:
+        """The live sessions that a ticket opened, as the API lists them."""
+        return [session for session in self.gateway.sessions() if session["ticket_id"] == ticket_id]
 
 
 def canvas_picture(page: Any, selector: str = CANVAS) -> Image.Image | None:

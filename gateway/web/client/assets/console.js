@@ -177,8 +177,10 @@ view.serve({
 });
 window.addEventListener("online", () => hurry());
 document.addEventListener("visibilitychange", () => { if (!document.hidden) hurry(); });
-// Another ticket put into the address of an open page, and a page that comes out of the browser's drawer, begin anew.
+// Another ticket put into the address of an open page, a step back to another console of this tab (its address is the
+// same, its history entry is not), and a page that comes out of the browser's drawer begin anew.
 window.addEventListener("hashchange", () => location.reload());
+window.addEventListener("popstate", () => location.reload());
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 main().catch((error) => {
     view.state("bad", "Failed");

@@ -5,7 +5,7 @@ import RFB from "../vendor/novnc/core/rfb.js";
 import { Pulse } from "./pulse.js";
 
 const OPEN_WITHIN_MS = 10000;
-const HANDSHAKE_WITHIN_MS = 20000;
+const HANDSHAKE_WITHIN_MS = 30000; // the gateway tries for 20 s to reach the machine, and then says why it cannot
 const PAINT_WITHIN_MS = 2000;
 
 // Codes a page may close with (RFC 6455 7.4.2); the gateway parks the session at any but 1000.
