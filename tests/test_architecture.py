@@ -57,7 +57,6 @@ ONLY_IN = {
 
 #: Modules without a test module of their own, and why.  A line that is not needed any more is a fault too.
 UNTESTED = {
-    "tap.py": "started as a whole by the tests that run real programs",
     "model/errors.py": "names and sentences",
     "model/seams.py": "protocols without code; their contracts are in tests/support/contracts.py",
 }
@@ -258,10 +257,11 @@ class CheckerTests(SynchronousTestCase):
             tests = Path(directory)
             (tests / "net").mkdir()
             (tests / "net/test_x.py").touch()
-            (tests / "test_tap.py").touch()
+            (tests / "model").mkdir()
+            (tests / "model/test_errors.py").touch()
             self.assertEqual(list(companion_faults("net/x.py", tests)), [])
             self.assertEqual(len(list(companion_faults("net/y.py", tests))), 1)
-            self.assertEqual(len(list(companion_faults("tap.py", tests))), 1)
+            self.assertEqual(len(list(companion_faults("model/errors.py", tests))), 1)
             self.assertEqual(list(companion_faults("net/__init__.py", tests)), [])
 
     def test_skips(self) -> None:
