@@ -20,8 +20,8 @@ class Arrival:
     One connection of a client.
 
     ``address`` is normalised (an IPv4-mapped IPv6 address reads as IPv4), or
-    ``unix`` for a local socket; ``secure`` says that TLS ended here;
-    ``listener`` names the ``[[listen]]`` table and ``public_url`` is the one
+    ``unix`` for a local socket; ``secure`` says that TLS ended here, or at a
+    trusted balancer; ``listener`` names the ``[[listen]]`` table and ``public_url`` is the one
     that goes with it.
     """
 

@@ -188,12 +188,19 @@ class Door(Protocol):
             return simple_response(308, headers=[("Location", url.rstrip("/") + target)])
         return simple_response(403)
 
+    def _asking(self, head: Head) -> Arrival:
+        """Who makes this request: a balancer's connection carries those of several clients."""
+        forwarded = self._fronts.forwarded
+        return forwarded(head, self._arrival) if forwarded else self._arrival
+
     def _serve(self, head: Head) -> None:
+        arrival = self._asking(head)
         if self._channel is None:
-            self._channel = channel = self._fronts.site.channel_for(self._arrival)
+            self._channel = channel = self._fronts.site.channel_for(arrival)
             channel.answered, channel.closing = self._answered, self._closing
             channel.timeOut = None  # the deadlines are ours
             channel.makeConnection(self.transport)  # type: ignore[no-untyped-call]  # Twisted's
+        self._channel.arrival = arrival
         self._busy = True
         self._feed(head.raw)
 
@@ -219,7 +226,7 @@ class Door(Protocol):
             self._finish(simple_response(400))
             return
         try:
-            presentation = self._fronts.upgrade(head, self._arrival)
+            presentation = self._fronts.upgrade(head, self._asking(head))
         except HttpRefusal as no:
             self._fronts.metrics.connection("refused")
             self._finish(simple_response(no.status))
@@ -235,7 +242,7 @@ class Door(Protocol):
             self._finish(simple_response(501))
             return
         try:
-            successor = self._fronts.connect(head, self._arrival)
+            successor = self._fronts.connect(head, self._asking(head))
         except HttpRefusal as no:
             self._fronts.metrics.connection("refused")
             self._finish(simple_response(no.status))

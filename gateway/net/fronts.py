@@ -36,7 +36,8 @@ class Fronts:
     :class:`~gateway.model.errors.HttpRefusal`; ``connect`` makes what a
     CONNECT is handed to, or raises the same; ``health`` says 200 or 503 for a
     path; ``plaintext`` is the policy for requests outside TLS: ``redirect``,
-    ``serve`` or ``refuse``.
+    ``serve`` or ``refuse``; ``forwarded`` tells for whom a balancer makes a
+    request, where one may say so.
     """
 
     upgrade: Callable[[Head, Arrival], Presentation]
@@ -48,6 +49,7 @@ class Fronts:
     plaintext: str = "redirect"
     ping: float = 25.0
     connect: Callable[[Head, Arrival], IProtocol] | None = None
+    forwarded: Callable[[Head, Arrival], Arrival] | None = None
     sockets: WebSocketFront = field(init=False)
 
     @sockets.default

@@ -188,6 +188,48 @@ class SiteTests(_Case):
         self.assertEqual(self.page.later[0].channel.arrival, self.arrival)
 
 
+class ForwardedTests(_Case):
+    """Requests that a balancer makes for others."""
+
+    policy = "serve"
+    arrival = Arrival("10.0.0.5", 40000)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.arrivals: list[Arrival] = []
+
+        def present(head, arrival):
+            self.arrivals.append(arrival)
+            return presentation()
+
+        def connect(head, arrival):
+            self.arrivals.append(arrival)
+            return Protocol()
+
+        def forwarded(head, arrival):
+            return attrs.evolve(arrival, address=head.get("x-forwarded-for") or arrival.address)
+
+        self.fronts = attrs.evolve(self.fronts, upgrade=present, connect=connect, forwarded=forwarded)
+        self.open()
+
+    def test_each_request_has_its_own_client(self) -> None:
+        """Requests of several clients on one connection are each answered as their own, also behind a slow answer."""
+        self.say(b"GET /later HTTP/1.1\r\nHost: g\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n")
+        self.say(b"GET /later HTTP/1.1\r\nHost: g\r\nX-Forwarded-For: 192.0.2.8\r\n\r\n")
+        self.say(b"GET /later HTTP/1.1\r\nHost: g\r\n\r\n")
+        for n, address in enumerate(("192.0.2.7", "192.0.2.8", "10.0.0.5")):
+            request = self.page.later[n]
+            self.assertEqual(request.channel.arrival, attrs.evolve(self.arrival, address=address))
+            request.finish()
+
+    def test_upgrades_and_connects(self) -> None:
+        """What becomes something else than HTTP belongs to the client as well."""
+        self.say(request("/").replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n"))
+        self.open()
+        self.ask("CONNECT console:1", "X-Forwarded-For: 192.0.2.8")
+        self.assertEqual([one.address for one in self.arrivals], ["192.0.2.7", "192.0.2.8"])
+
+
 class DirectTests(_Case):
     """What is answered without the site."""
 

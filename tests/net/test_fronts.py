@@ -27,4 +27,4 @@ class FrontsTests(SynchronousTestCase):
         )
         self.assertIs(fronts.sockets, fronts.sockets)
         self.assertEqual((fronts.sockets.ping, fronts.sockets.wheel, fronts.sockets.metrics), (7.0, wheel, counts))
-        self.assertEqual((fronts.plaintext, fronts.connect), ("redirect", None))
+        self.assertEqual((fronts.plaintext, fronts.connect, fronts.forwarded), ("redirect", None, None))
