@@ -156,6 +156,7 @@ class Viewer(Wire):
     ) -> None:
         super().__init__(port, tls)
         self._stream = b""
+        self.others: list[tuple[int, bytes]] = []
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.send(request(f"/?token={ticket}", "Sec-WebSocket-Protocol: binary"))
@@ -177,10 +178,13 @@ class Viewer(Wire):
         return first & 0x0F, self.take(size)
 
     def read(self, size: int) -> bytes:
-        """So many bytes of the stream; other frames in between are let pass."""
+        """So many bytes of the stream; frames in between that are no part of it are kept in ``others``."""
         while len(self._stream) < size:
             opcode, payload = self.frame()
-            self._stream += payload if opcode == BINARY else b""
+            if opcode == BINARY:
+                self._stream += payload
+            else:
+                self.others.append((opcode, payload))
         data, self._stream = self._stream[:size], self._stream[size:]
         return data
 
