@@ -53,12 +53,14 @@ class Gateway(MultiService):
 
 def makeService(options: Mapping[str, Any]) -> IService:
     """Build the service; a configuration that is wrong ends the process with one line and status 1."""
+    from gateway.service.termination import Termination
     from gateway.service.tree import CannotStart, build
 
     try:
         config = read_config(options["config"])
         root = Gateway(_log_file(options), bool(options["log-json"]))
         build(config, reactor, say=_say if options["config"] is None else None).setServiceParent(root)
+        Termination(reactor).setServiceParent(root)  # type: ignore[no-untyped-call]
     except (ConfigError, CannotStart) as error:
         raise SystemExit(f"consolegw: {error}") from None
     return root
