@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -39,7 +40,7 @@ class Starting(SynchronousTestCase):
 
     timeout = 60
 
-    def gateway(self, consoles: str = DEMO_CONSOLE, **more: str) -> Gateway:
+    def gateway(self, consoles: str = DEMO_CONSOLE, **more: Any) -> Gateway:
         gateway = Gateway(consoles, **more)
         self.addCleanup(gateway.clean)
         return gateway
@@ -154,7 +155,7 @@ class BadTests(Starting):
         """A port that somebody has is named, public or the operator's."""
         with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as taken:
             port = taken.getsockname()[1]
-            self.assertIn(str(port), self.refusal(Gateway(DEMO_CONSOLE, port=port)))
+            self.assertIn(str(port), self.refusal(self.gateway(port=port)))
             other = self.gateway()
             text = other.config.read_text().replace(str(other.admin_port), str(port))
             other.config.write_text(text)
