@@ -22,7 +22,6 @@ class State(enum.Enum):
     RELAYING = "relaying"
     RESUMING = "resuming"
     PARKED = "parked"
-    DRAINING = "draining"
     CLOSED = "closed"
 
 
@@ -100,7 +99,8 @@ class SessionRecord:
 
     ``holder`` is the page's holder, or empty for a stock client; ``epoch``
     counts the takings-over: who has the highest owns the session.  ``lost_at``
-    is when the client half was lost (0: it is connected).  The id never
+    is when the client half was lost (0: it is connected), ``seen_at`` when it
+    was known to be connected last.  The id never
     authorises anything.
     """
 
@@ -121,3 +121,4 @@ class SessionRecord:
     """From the client to the machine."""
     bytes_out: int = field(default=0)
     """From the machine to the client."""
+    seen_at: float = 0.0

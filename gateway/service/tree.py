@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.application.service import MultiService
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.web.resource import IResource
@@ -27,7 +28,8 @@ from gateway.net.dial import Dialer
 from gateway.net.door import Door
 from gateway.net.fronts import Fronts
 from gateway.net.handshakes import Slots
-from gateway.net.mux import MuxFactory, Route, Routes, TlsEntrance
+from gateway.net.mux import Mux, MuxFactory, Route, Routes, TlsEntrance
+from gateway.net.proxied import Balancers, ProxiedFactory, uncounted
 from gateway.net.wheel import Wheel
 from gateway.observe.audit import FileAudit
 from gateway.observe.metrics import Live, PrometheusMetrics
@@ -52,6 +54,7 @@ from gateway.web.api import Api
 from gateway.web.api_holder import HolderCalls
 from gateway.web.api_lists import ListCalls
 from gateway.web.api_tickets import TicketCalls
+from gateway.web.forwarded import Forwarded
 from gateway.web.origin import OriginRules
 from gateway.web.pages import client_files
 from gateway.web.policy import Policy
@@ -143,13 +146,9 @@ def make_product(config: Config, reactor: Any, stores: Stores) -> Product:
     broker = Broker(
         node=config.gateway.node,
         tickets=stores.tickets,
-        directory=stores.directory,
         registry=registry,
         limits=_limits(config),
-        metrics=metrics,
-        clock=reactor,
-        now=time.time,
-        resume_window=config.tickets.resume_window,
+        around=around,
     )
     desk = Desk(
         tickets=stores.tickets,
@@ -239,7 +238,8 @@ class Web:
     def fronts(self, listen: Listen, wheel: Wheel) -> Fronts:
         """Where the clients of a listener go."""
         tree = public_tree(self._files, self._public_api)
-        return self._fronts(tree, self.presenting.from_upgrade, listen.plaintext, wheel)
+        fronts = self._fronts(tree, self.presenting.from_upgrade, listen.plaintext, wheel)
+        return evolve(fronts, forwarded=Forwarded(listen.trusted_proxies)) if listen.plaintext == "serve" else fronts
 
     def admin_fronts(self, wheel: Wheel) -> Fronts:
         """What the operator's endpoint shows; nobody opens a console there."""
@@ -275,7 +275,11 @@ class Entrance:
         inside = Routes(self.wheel, self.metrics, by_kind)
         outside = Routes(self.wheel, self.metrics, by_kind, TlsEntrance(self.certificates.store, self.slots, inside))
         template = Arrival("", listener=listen.name, public_url=listen.public_url)
-        return ConnectionFactory(MuxFactory(outside, template), gate, self.welcome)
+        welcome = uncounted(listen.trusted_proxies, self.welcome) if listen.plaintext == "serve" else self.welcome
+        if listen.proxy_protocol:
+            balancers = Balancers(listen.trusted_proxies, welcome, self.wheel, self.metrics, listen.name)
+            return ConnectionFactory(ProxiedFactory(partial(Mux, outside, template), balancers), gate)
+        return ConnectionFactory(MuxFactory(outside, template), gate, welcome)
 
     def admin_factory(self, web: Web, gate: Gate) -> IProtocolFactory:
         """The first protocol of the operator's connections."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import attrs
 from attrs import frozen
 from twisted.logger import Logger
 
@@ -16,7 +17,7 @@ from gateway.model.allowed import AllowedTargets
 from gateway.model.errors import NotSupported
 from gateway.model.events import Event, tell
 from gateway.model.seams import Directory, TicketStore
-from gateway.model.session import SessionRecord, Word
+from gateway.model.session import Ending, SessionRecord, State, Word
 from gateway.model.target import ConsoleInfo, ConsoleKind, Target
 from gateway.model.ticket import DEFAULT_RIGHTS, Grant, Mint, Minted, Right, Selector
 from gateway.sessions.consoles import Consoles
@@ -121,7 +122,7 @@ class Desk:
         for record in await self._directory.sessions():
             grant = record.grant
             if what.covers(ticket_id=record.ticket_id, console=grant.console, user=grant.user):
-                await self._directory.signal(record.id, Word.END)
+                ended += await self._end_elsewhere(record)
         tell(_log, Event.TICKET_REVOKED, tickets=count, sessions=ended)
         return count
 
@@ -140,7 +141,13 @@ class Desk:
             session.end(Input.REVOKED)
             return True
         record = await self._directory.find(session=session_id)
-        if record is None or record.ending is not None:
+        return record is not None and await self._end_elsewhere(record)
+
+    async def _end_elsewhere(self, record: SessionRecord) -> bool:
+        """End what no session of this node stands for: in the directory, and at the node that has it."""
+        if record.ending is not None or self._registry.has_ended(record.id):
             return False
-        await self._directory.signal(session_id, Word.END)
+        ended = attrs.evolve(record, state=State.CLOSED, ending=Ending.REVOKED, ended_at=self._now())
+        await self._directory.update(ended)
+        await self._directory.signal(record.id, Word.END)
         return True

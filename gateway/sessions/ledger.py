@@ -40,6 +40,11 @@ class Ledger:
             self._writing = True
             Deferred.fromCoroutine(self._write_all())
 
+    @property
+    def settled(self) -> bool:
+        """Whether the directory has the record as it is."""
+        return not (self._dirty or self._writing)
+
     def retry(self) -> None:
         """Try again what the store did not take; called about once a second."""
         if self._dirty:

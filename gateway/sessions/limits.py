@@ -12,6 +12,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from gateway.model.client import site_of
 from gateway.model.errors import Reason, Refused
 
 MAX_ADDRESSES = 10_000
@@ -48,10 +49,11 @@ def check_room(limits: Limits, live: Iterable[Counted], *, user: str, console: s
     :raises Refused: ``OVER_LIMIT``.
     """
     users = consoles = addresses = 0
+    site = site_of(address)
     for one in live:
         users += bool(user) and one.user == user
         consoles += one.console == console
-        addresses += one.address == address
+        addresses += site_of(one.address) == site
     for count, limit in (
         (users, limits.sessions_per_user),
         (consoles, limits.sessions_per_console),

@@ -100,10 +100,9 @@ class Link:
 
     def let_go(self, closing: Closing | None) -> Upstream | None:
         """
-        End this link: close the client (``None``: it is gone already) and give up the upstream.
+        End this link: close the client (``None``: cut what is left of it) and give up the upstream.
 
-        The upstream is returned, paused, when bytes can simply go on with
-        another client; else it is closed.
+        The upstream is the caller's, who starts or closes it at once.
         """
         self._over = True
         if self._work is not None:
@@ -112,12 +111,10 @@ class Link:
             self._relay.stop()
         if closing is not None:
             self._pipe.close(closing)
+        else:
+            self._pipe.abort()
         upstream, self._upstream = self._upstream, None
-        if upstream is not None and not self._grant.kind.speaks_rfb:
-            return upstream
-        if upstream is not None:
-            upstream.pipe.abort()
-        return None
+        return upstream
 
     async def _told(self) -> None:
         """Run, and tell the owner how it failed, unless it let this link go."""
@@ -150,8 +147,10 @@ class Link:
             self._upstream = await self._owner.reach()
         if self._grant.kind.speaks_rfb:
             tracker = self._introduce(self._upstream)
+        held = waiting.stop()
         self._owner.link_relaying(self, fresh)
-        self._start_relay(tracker, waiting.stop())
+        if not self._over:
+            self._start_relay(tracker, held)
 
     def _introduce(self, upstream: Upstream) -> Tracker:
         """Tell the client of the screen, under the console's name; nothing names the inside."""
@@ -186,6 +185,9 @@ class Link:
         self._relay.start()
 
     def _counted(self, data: bytes) -> bytes:
+        """Every byte to an opaque kind is input."""
+        if Right.CONTROL not in self._grant.rights:
+            return b""
         self._owner.link_input()
         return data
 

@@ -19,6 +19,7 @@ class Input(enum.Enum):
     GRANTED = enum.auto()
     """A client that was let in has its pipe."""
     REFUSED = enum.auto()
+    """There was no room for it, nor for its waiting."""
     DIALED = enum.auto()
     """An upstream was reached and logged in to."""
     DIAL_FAILED = enum.auto()
@@ -78,6 +79,8 @@ _BY_STATE: dict[State, dict[Input, Cell]] = {
         Input.CLIENT_BYE: Ending.FINISHED,
         Input.CLIENT_VANISHED: State.PARKED,
         Input.CLIENT_BACK: State.RESUMING,
+        # Of several sockets the one that was relaying left, and the console of the last cannot be reached.
+        Input.DIAL_FAILED: Ending.UPSTREAM_GONE,
     },
     State.RESUMING: {
         Input.DIALED: State.RELAYING,
@@ -92,13 +95,6 @@ _BY_STATE: dict[State, dict[Input, Cell]] = {
         Input.UPSTREAM_LOST: State.PARKED,
         Input.CLIENT_BACK: State.RESUMING,
         Input.DEADLINE: Ending.CLIENT_LOST,
-        Input.DRAIN: Ending.DRAINED,
-    },
-    State.DRAINING: {
-        Input.UPSTREAM_LOST: Ending.DRAINED,
-        Input.CLIENT_BYE: Ending.FINISHED,
-        Input.CLIENT_VANISHED: Ending.CLIENT_LOST,
-        Input.DEADLINE: Ending.DRAINED,
     },
     State.CLOSED: {},
 }

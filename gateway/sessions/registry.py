@@ -13,6 +13,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from gateway.model.events import Event, tell
 from gateway.model.session import Ending, SessionRecord, Word
@@ -33,6 +34,7 @@ class Registry:
     def __init__(self, around: Surroundings, clock: IReactorTime) -> None:
         self._around = around
         self._sessions: dict[str, Session] = {}
+        self._unsettled: dict[str, Session] = {}
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = clock
         around.directory.watch(self._signalled)
@@ -55,30 +57,44 @@ class Registry:
             session.end(Input.DRAIN)
 
     async def recover(self, node: str) -> int:
-        """Take up, parked, what an earlier life of this node left behind; how many."""
-        left = [
-            one for one in await self._around.directory.sessions() if one.node == node and one.id not in self._sessions
-        ]
+        """
+        Take up, parked, what earlier lives of this host's gateway left behind; how many.
+
+        The stores of one host have one gateway at a time, so whatever has not
+        ended is its own, under whatever name of the node.
+        """
+        left = [one for one in await self._around.directory.sessions() if one.id not in self._sessions]
         for record in left:
-            lost_at = record.lost_at or self._around.now()
-            self.open(await self._around.directory.claim(attrs.evolve(record, lost_at=lost_at)))
+            lost_at = record.lost_at or record.seen_at or record.opened_at
+            self.open(await self._around.directory.claim(attrs.evolve(record, node=node, lost_at=lost_at)))
         return len(left)
 
     def open(self, record: SessionRecord) -> Session:
-        """Take up a session that this node has claimed."""
+        """Take up a session that this node has claimed; an older one of the same id has moved."""
+        if (older := self._sessions.get(record.id)) is not None:
+            older.end(Input.MOVED)
         session = Session(record, self._around, self._closed)
         self._sessions[record.id] = session
         return session
 
     def get(self, session: str) -> Session | None:
-        """A session of this node."""
+        """A living session of this node."""
         return self._sessions.get(session)
+
+    def has_ended(self, session: str) -> bool:
+        """Whether it ended here without the directory knowing so far."""
+        return session in self._unsettled
+
+    @property
+    def turned_away(self) -> int:
+        """How many sessions wait for room."""
+        return sum(session.turned_away for session in self._sessions.values())
 
     def by_kind_and_state(self) -> dict[tuple[str, str], int]:
         """How many sessions of each kind stand where."""
         counts: dict[tuple[str, str], int] = {}
         for session in self._sessions.values():
-            key = (session.record.grant.kind.value, session.state.value)
+            key = (session.kind, session.state.value)
             counts[key] = counts.get(key, 0) + 1
         return counts
 
@@ -96,12 +112,23 @@ class Registry:
             try:
                 session.tick()
             except Exception:
-                tell(_log, Event.FAULT, session=session.id)
+                tell(_log, Event.FAULT, session=session.id, log_failure=Failure())
                 session.end(Input.FAULT)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Tell the directory what it did not take; while it is away, one question a tick is enough."""
+        for session in (*self._unsettled.values(), *self):
+            session.settle()
+            if not session.settled:
+                break
+            self._unsettled.pop(session.id, None)
 
     def _closed(self, session: Session) -> None:
         if self._sessions.get(session.id) is session:
             del self._sessions[session.id]
+        if not session.settled:
+            self._unsettled[session.id] = session
 
     def _signalled(self, session_id: str, word: Word, ending: Ending | None) -> None:
         session = self.get(session_id)

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from gateway.model.errors import Unreachable
+from gateway.model.errors import AmbiguousConsole, UnknownConsole, Unreachable
 from gateway.model.events import Event, tell
 from gateway.model.seams import Dial, Metrics, Upstream
 from gateway.model.session import COME_BACK
@@ -69,7 +69,7 @@ class Dialling:
     async def _once(self, grant: Grant, session: str) -> Upstream:
         began = self.clock.seconds()
         try:
-            target = await self.resolve(grant)
+            target = await self._resolved(grant)
             upstream = await (self.dial_named if grant.target else self.dial)(target)
         except Unreachable as error:
             self.metrics.dialled("refused" if error.final else "unreachable", self.clock.seconds() - began)
@@ -79,10 +79,16 @@ class Dialling:
         tell(_log, Event.UPSTREAM_DIALLED, session=session)
         return upstream
 
+    async def _resolved(self, grant: Grant) -> Target:
+        try:
+            return await self.resolve(grant)
+        except (UnknownConsole, AmbiguousConsole) as error:
+            raise Unreachable(str(error), final=True) from error
+
     async def _check_identity(self, grant: Grant, target: Target, upstream: Upstream) -> None:
         """Resolve again: the address may belong to another machine by now (decision 12)."""
         try:
-            again = await self.resolve(grant)
+            again = await self._resolved(grant)
         except BaseException:
             upstream.pipe.abort()
             raise

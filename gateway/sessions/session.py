@@ -8,6 +8,7 @@ sessions there are is ``registry.py``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import attrs
@@ -19,10 +20,17 @@ from gateway.model.events import Event, tell
 from gateway.model.seams import Pipe, Upstream
 from gateway.model.session import COME_BACK, REPLACED, Closing, Ending, SessionRecord, State
 from gateway.net.relay import Side
+from gateway.sessions.kept import Kept
 from gateway.sessions.ledger import Ledger
 from gateway.sessions.link import Link
 from gateway.sessions.machine import Input, Machine
 from gateway.sessions.surroundings import Surroundings
+
+SEEN_EVERY = 10.0
+"""Seconds between two notes in the directory that a client is connected: how exactly a dead node's losses are dated."""
+
+DIAL_SLACK = 60.0
+"""Seconds that the last attempt of a dial may take beyond the patience: every address of it has its own deadlines."""
 
 _log = Logger()
 
@@ -42,8 +50,13 @@ class Session:
         # One that had an upstream before was lost by another life of a node, and waits for its client.
         self._machine = Machine(State.PARKED if record.generation else State.AUTHORIZING)
         self._links: list[Link] = []
-        self._kept: Upstream | None = None
-        self._since = self._last_input = around.clock.seconds()
+        self._kept = Kept()
+        self._last_seen = around.clock.seconds()
+        self.turned_away = False
+        """Whether there was no room for it so far; it does not count, and may try again."""
+        self._last_input = around.clock.seconds()
+        lost_for = max(0.0, around.now() - record.lost_at) if record.lost_at else 0.0
+        self._since = around.clock.seconds() - lost_for
         self._begun = around.clock.seconds()
         self._finished_in = self._finished_out = 0
         self._told_in = self._told_out = 0
@@ -68,6 +81,11 @@ class Session:
         return self._record.grant.console
 
     @property
+    def kind(self) -> str:
+        """The console's kind, in a word."""
+        return self._record.grant.kind.value
+
+    @property
     def address(self) -> str:
         """Where its client is, or was last."""
         return self._record.address
@@ -80,12 +98,8 @@ class Session:
     @property
     def record(self) -> SessionRecord:
         """The record as of now, bytes included."""
-        return attrs.evolve(
-            self._record,
-            state=self._machine.state,
-            bytes_in=self._finished_in + sum(link.bytes_in for link in self._links),
-            bytes_out=self._finished_out + sum(link.bytes_out for link in self._links),
-        )
+        bytes_in, bytes_out = self._bytes()
+        return attrs.evolve(self._record, state=self._machine.state, bytes_in=bytes_in, bytes_out=bytes_out)
 
     @property
     def has_room(self) -> bool:
@@ -111,16 +125,17 @@ class Session:
         if self.state is State.CLOSED:
             pipe.close(Closing.of(self._machine.ending or Ending.FINISHED))
             return
-        returning = self.state is not State.AUTHORIZING
+        returning = self.state is not State.AUTHORIZING and not self.has_room
         if len(self._links) >= self._record.grant.connections:
             self._drop(self._links[0], REPLACED)
         self._way = way
         self._returned_by_ticket |= returning and way is not Way.GRANT
-        self._record = attrs.evolve(self._record, address=arrival.address, lost_at=0.0)
-        self._receive(Input.CLIENT_BACK if returning else Input.GRANTED)
+        self._record = attrs.evolve(self._record, address=arrival.address, lost_at=0.0, seen_at=self._around.now())
+        if not self._links:
+            self._receive(Input.CLIENT_BACK if returning else Input.GRANTED)
         event = Event.SESSION_CONTINUED if returning else Event.SESSION_OPENED
         tell(_log, event, session=self.id, console=self.console, peer=arrival.address, way=way.value)
-        link = Link(self, self._record.grant, pipe, self._around.clock, self._take_kept())
+        link = Link(self, self._record.grant, pipe, self._around.clock, self._kept.take())
         self._links.append(link)
         self._last_input = self._around.clock.seconds()
         link.begin()
@@ -137,14 +152,36 @@ class Session:
         in_state = now - self._since
         if patience.max_session and self._around.now() - self._record.opened_at >= patience.max_session:
             self._receive(Input.EXPIRED)
-        elif self.state in (State.AUTHORIZING, State.PARKED) and in_state >= patience.resume_window:
+        elif in_state >= self._longest():
             self._receive(Input.DEADLINE)
         elif patience.idle and self.state is State.RELAYING and now - self._last_input >= patience.idle:
             self._receive(Input.IDLED)
         elif self.state is State.PARKED and in_state >= patience.linger:
-            self._drop_kept()
-        self._ledger.retry()
+            self._kept.drop()
         self._tell_bytes()
+        if self._links and now - self._last_seen >= SEEN_EVERY:
+            self._last_seen = now
+            self._record = attrs.evolve(self._record, seen_at=self._around.now())
+            self._ledger.write()
+
+    def _longest(self) -> float:
+        """Seconds that the session may stay in its state."""
+        patience = self._around.patience
+        return {
+            State.AUTHORIZING: patience.resume_window,
+            State.STARTING: patience.first_dial + DIAL_SLACK,
+            State.RESUMING: patience.redial + DIAL_SLACK,
+            State.PARKED: patience.resume_window,
+        }.get(self.state, math.inf)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the directory knows how it stands."""
+        return self._ledger.settled
+
+    def settle(self) -> None:
+        """Tell the directory again what it did not take."""
+        self._ledger.retry()
 
     # What links tell
 
@@ -174,7 +211,7 @@ class Session:
 
     def link_client_gone(self, link: Link, goodbye: bool) -> None:
         """A client left."""
-        self._drop(link, None)
+        self._drop(link, None, flush=goodbye)
         if self._links:
             return
         if goodbye or self._record.grant.one_shot:
@@ -185,10 +222,15 @@ class Session:
     def link_upstream_gone(self, link: Link) -> None:
         """The upstream was lost: the client is told to come back, and a new one is dialled then."""
         tell(_log, Event.UPSTREAM_LOST, session=self.id)
-        self._drop(link, COME_BACK)
-        self._drop_kept()
-        if not self._links:
+        last = len(self._links) == 1
+        if last:
             self._receive(Input.UPSTREAM_LOST)
+        if last and self._record.grant.one_shot:
+            self._receive(Input.DIAL_FAILED)  # nobody may come back to it
+            return
+        self._drop(link, COME_BACK)
+        self._kept.drop()
+        if last:
             self._lose_client()
 
     def link_broken(self, link: Link, side: Side, detail: str) -> None:
@@ -210,30 +252,21 @@ class Session:
             tell(_log, Event.SESSION_LOST, session=self.id)
             self._ledger.write()
 
-    def _drop(self, link: Link, closing: Closing | None) -> None:
-        """Take a link out; its upstream is kept for the next one where bytes can simply go on."""
+    def _drop(self, link: Link, closing: Closing | None, *, flush: bool = False) -> None:
+        """Take a link out; the last one's upstream is kept for the next where bytes can simply go on."""
         self._links.remove(link)
-        kept = link.let_go(closing)
+        goes_on = not (self._links or flush or self._record.grant.kind.speaks_rfb)
+        upstream = link.let_go(closing)
         self._finished_in += link.bytes_in
         self._finished_out += link.bytes_out
-        if kept is not None:
-            self._drop_kept()
-            self._kept = kept
-            kept.pipe.start(_Keeping(self, kept))
-            kept.pipe.pause()
-
-    def _take_kept(self) -> Upstream | None:
-        kept, self._kept = self._kept, None
-        return kept
-
-    def _drop_kept(self) -> None:
-        if (kept := self._take_kept()) is not None:
-            kept.pipe.abort()
-
-    def kept_lost(self, kept: Upstream) -> None:
-        """The upstream went while no client was there."""
-        if self._kept is kept:
-            self._kept = None
+        if upstream is None:
+            return
+        if goes_on:
+            self._kept.put(upstream)
+        elif flush:
+            upstream.pipe.close(Closing.of(Ending.FINISHED))
+        else:
+            upstream.pipe.abort()
 
     def _receive(self, what: Input) -> None:
         before = self.state
@@ -245,25 +278,34 @@ class Session:
             self._close(self._machine.ending)
 
     def _close(self, ending: Ending) -> None:
-        for link in list(self._links):
-            self._drop(link, Closing.of(ending))
-        self._drop_kept()
-        self._record = attrs.evolve(self.record, ending=ending, ended_at=self._around.now())
-        record = self._record
-        seconds = self._around.clock.seconds() - self._begun
-        self._around.metrics.session_ended(record.grant.kind.value, ending, seconds)
-        self._tell_bytes()
-        self._around.audit.record(line_of(record, way=self._way, returned_by_ticket=self._returned_by_ticket))
-        tell(_log, Event.SESSION_ENDED, session=self.id, ending=ending.word)
-        if ending is not Ending.MOVED:
-            self._ledger.write()
-        self._closed(self)
+        try:
+            for link in list(self._links):
+                self._drop(link, Closing.of(ending), flush=True)
+            self._kept.drop()
+            self._record = attrs.evolve(self.record, ending=ending, ended_at=self._around.now())
+            record = self._record
+            seconds = self._around.clock.seconds() - self._begun
+            self._around.metrics.session_ended(record.grant.kind.value, ending, seconds)
+            self._tell_bytes()
+            self._around.audit.record(line_of(record, way=self._way, returned_by_ticket=self._returned_by_ticket))
+            tell(_log, Event.SESSION_ENDED, session=self.id, ending=ending.word)
+            if ending is not Ending.MOVED:
+                self._ledger.write()
+        finally:
+            self._closed(self)
+
+    def _bytes(self) -> tuple[int, int]:
+        """Bytes relayed so far, from and to the clients."""
+        return (
+            self._finished_in + sum(link.bytes_in for link in self._links),
+            self._finished_out + sum(link.bytes_out for link in self._links),
+        )
 
     def _tell_bytes(self) -> None:
         """Count what was relayed since the last time."""
-        record = self.record
-        self._around.metrics.relayed(record.bytes_in - self._told_in, record.bytes_out - self._told_out)
-        self._told_in, self._told_out = record.bytes_in, record.bytes_out
+        bytes_in, bytes_out = self._bytes()
+        self._around.metrics.relayed(bytes_in - self._told_in, bytes_out - self._told_out)
+        self._told_in, self._told_out = bytes_in, bytes_out
 
     def _stored(self) -> SessionRecord:
         """A drained session ends on this node only: in the directory it is lost, and may be continued."""
@@ -271,26 +313,3 @@ class Session:
         if record.ending is Ending.DRAINED:
             return attrs.evolve(record, state=State.PARKED, ending=None, ended_at=0.0, lost_at=self._around.now())
         return record
-
-
-class _Keeping:
-    """The receiver of an upstream that waits for its client to come back; it is paused."""
-
-    def __init__(self, session: Session, kept: Upstream) -> None:
-        self._session = session
-        self._kept = kept
-
-    def pipe_data(self, data: bytes) -> None:
-        """Nothing is delivered while the pipe is paused."""
-
-    def pipe_ended(self) -> None:
-        self._session.kept_lost(self._kept)
-
-    def pipe_lost(self, goodbye: bool) -> None:
-        self._session.kept_lost(self._kept)
-
-    def pipe_full(self) -> None:
-        """Nothing is sent to it."""
-
-    def pipe_drained(self) -> None:
-        """Nothing was held back from it."""

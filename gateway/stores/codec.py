@@ -237,6 +237,7 @@ RECORD = Shape(
         "state": Slot(_value(State)),
         "generation": Slot(WHOLE, 0),
         "lost_at": Slot(REAL, 0.0),
+        "seen_at": Slot(REAL, 0.0),
         "ended_at": Slot(REAL, 0.0),
         "ending": Slot(_optional(_word(Ending, lambda ending: ending.word)), None),
         "bytes_in": Slot(WHOLE, 0),

@@ -69,7 +69,7 @@ def read_wish(fields: Fields, listeners: Collection[str]) -> Wish:
         console=console,
         target=target[1] if target else None,
         user=fields.text("user", _TEXT_ACCEPTED, _TEXT, ""),
-        rights=fields.choices("rights", _RIGHTS, DEFAULT_RIGHTS),
+        rights=_rights(fields),
         ttl=fields.number("ttl", 0, MAX_TTL, 0, whole=False),
         uses=int(fields.number("uses", 0, MAX_USES, 1)),
         one_shot=one_shot,
@@ -82,6 +82,13 @@ def read_wish(fields: Fields, listeners: Collection[str]) -> Wish:
     if one_shot and wish.uses != 1:
         raise fields.wrong("uses", "1 beside one_shot")
     return wish
+
+
+def _rights(fields: Fields) -> frozenset[Right]:
+    rights = fields.choices("rights", _RIGHTS, DEFAULT_RIGHTS)
+    if Right.VIEW not in rights:
+        raise fields.wrong("rights", "a list with view among it: who may do anything sees what it does")
+    return rights
 
 
 def _target(fields: Fields) -> tuple[str, Target]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.model.client import Way
-from gateway.model.errors import Reason, Refused
+from gateway.model.errors import Reason, Refused, StoreAway
 from gateway.model.session import CloseCode, State
 from gateway.model.ticket import Selector
 from gateway.sessions.limits import Limits
@@ -208,6 +208,31 @@ class DirectTests(BenchTestCase):
         self.bench.redeem(ticket, S)
         self.assert_refused(Reason.SPENT, self.bench.admit, ticket)
 
+    def test_joining_and_leaving(self) -> None:
+        """One socket of several leaves nothing behind for the others, and the rest goes on."""
+        ticket = self.bench.ticket("many")
+        first, second = self.bench.connect(ticket), self.bench.connect(ticket)
+        first.pipe.abort()
+        self.bench.turn()
+        self.assertIsNotNone(self.bench.servers[0].lost)
+        third = self.bench.connect(ticket)
+        self.assertEqual(3, len(self.bench.servers))
+        self.assertEqual([None, None], [second.lost, third.lost])
+        (session,) = self.bench.registry
+        self.assertIs(State.RELAYING, session.state)
+        second.pipe.close(_goodbye())
+        third.pipe.close(_goodbye())
+        self.bench.turn()
+        self.assertFalse(self.bench.audit.lines[0]["returned_by_ticket"])
+
+    def test_one_shot_upstream_lost(self) -> None:
+        """A one-shot client is not told to come back: its session ends with the machine's word."""
+        client = self.bench.connect(self.bench.ticket(one_shot=True), Way.TICKET_PATH)
+        self.bench.servers[0].pipe.abort()
+        self.bench.turn()
+        self.assertIsNotNone(client.lost)
+        self.assertEqual(["upstream-gone"], self.bench.endings())
+
     def test_one_shot(self) -> None:
         """A one-shot ticket opens once: no joining, no return."""
         ticket = self.bench.ticket(one_shot=True)
@@ -269,13 +294,58 @@ class LimitTests(BenchTestCase):
         self.assertEqual(1, len(self.bench.registry))
 
     def test_guessing_is_slowed_down(self) -> None:
-        """After a burst of wrong tickets an address is turned away before the store is asked, others are not."""
+        """Who guesses too often learns no more reasons; a good ticket of the same address still opens."""
         self.bench = Bench(limits=Limits(failed_tickets_per_address=1))
         for _ in range(10):
-            refusal = self.assertRaises(Refused, self.bench.admit, "wrong")
-            self.assertIs(Reason.UNKNOWN, refusal.reason)
-        self.assert_refused(Reason.OVER_LIMIT, self.bench.admit, self.bench.ticket())
-        self.bench.connect(self.bench.ticket(), address="198.51.100.1")
+            self.assert_refused(Reason.UNKNOWN, self.bench.admit, "wrong")
+        self.assert_refused(Reason.OVER_LIMIT, self.bench.admit, "wrong")
+        self.bench.connect(self.bench.ticket())
+        self.assert_refused(Reason.UNKNOWN, self.bench.admit, "wrong", address="198.51.100.1")
+
+    def test_turned_away_session_is_revoked_and_ends(self) -> None:
+        """A session that waits for room is no way round a revocation, and does not wait for ever."""
+        for revoke in (True, False):
+            self.bench = Bench(limits=Limits(sessions_per_console=1))
+            first = self.bench.connect(self.bench.ticket())
+            made = self.bench.mint()
+            self.assert_refused(Reason.OVER_LIMIT, self.bench.redeem, made.minted.ticket.reveal(), S)
+            if revoke:
+                self.bench.result(self.bench.desk.revoke(Selector(id=made.minted.id)))
+            else:
+                self.bench.turn(121)
+            first.pipe.close(_goodbye())
+            self.bench.turn()
+            self.assert_refused(Reason.STOPPED if revoke else Reason.ENDED, self.bench.admit, S, Way.GRANT)
+            self.assertEqual([], self.bench.result(self.bench.directory.sessions()))
+
+    def test_sites_of_ipv6_count_together(self) -> None:
+        """The addresses of one /64 are one address."""
+        self.bench = Bench(limits=Limits(sessions_per_address=1))
+        self.bench.connect(self.bench.ticket(), address="2001:db8::1")
+        self.assert_refused(Reason.OVER_LIMIT, self.bench.admit, self.bench.ticket(), address="2001:db8::2")
+
+    def test_nothing_is_lost_while_the_directory_is_away(self) -> None:
+        """A use that was taken while the session could not be written down is good at the next try."""
+        for redeem in (True, False):
+            self.bench = Bench()
+            ticket = self.bench.ticket()
+            claim = self.bench.directory.claim
+
+            async def away(record: object) -> object:
+                raise StoreAway
+
+            self.bench.directory.claim = away
+            if redeem:
+                self.assertRaises(StoreAway, self.bench.redeem, ticket, S)
+            else:
+                self.assert_refused(Reason.STORE_AWAY, self.bench.admit, ticket)
+            self.bench.directory.claim = claim
+            if redeem:
+                self.bench.redeem(ticket, S)
+                self.bench.connect(S, Way.GRANT)
+            else:
+                self.bench.connect(ticket)
+            self.assertEqual(1, len(self.bench.servers))
 
     def test_draining_node_refuses(self) -> None:
         """A node that is told to stop takes nobody."""

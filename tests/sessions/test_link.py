@@ -28,6 +28,7 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(b"RFB 003.008\n", bytes(client.received))
         bench.turn(GREETING_SECONDS + 1)
         self.assertEqual([], bench.servers)
+        self.assertIsNotNone(client.lost)
         bench.turn(130)
         self.assertEqual(["client-lost"], bench.endings())
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.model.client import Way
+from gateway.model.errors import Reason, Refused, StoreAway
 from gateway.model.session import State, Word
-from gateway.sessions.registry import Registry
 from tests.support.bench import Bench
 
 S = "s" * 43
@@ -54,12 +54,37 @@ class RegistryTests(SynchronousTestCase):
         self.assertIsNone(bench.registry.get(forgotten.id))
         self.assertEqual(["client-lost"], bench.endings())
 
-    def test_leaves_other_nodes_alone(self) -> None:
-        """Sessions of another node are not taken up."""
+    def test_recovers_under_another_name(self) -> None:
+        """A container that comes back with another host name takes up the sessions of the one before."""
+        bench = Bench()
+        record = bench.redeem(bench.ticket(), S)
+        bench.connect(S, Way.GRANT)
+        bench.registry._sessions.clear()
+        bench.result(bench.registry.recover("pod-2"))
+        self.assertEqual("pod-2", bench.registry.get(record.id).record.node)
+
+    def test_lost_since_the_node_died(self) -> None:
+        """A session counts as lost since its client was seen last, not since the node came back."""
         bench = Bench()
         bench.redeem(bench.ticket(), S)
-        other = Registry(bench.around, bench.clock)
-        self.assertEqual(0, bench.result(other.recover("gw-2")))
+        bench.connect(S, Way.GRANT)
+        bench.turn(60)
+        bench.registry._sessions.clear()
+        bench.clock.advance(100)
+        bench.result(bench.registry.recover("gw-1"))
+        bench.turn(30)
+        self.assertEqual(["client-lost"], bench.endings())
+
+    def test_one_living_session_of_an_id(self) -> None:
+        """A session that is opened again here ends the one before as moved."""
+        bench = Bench()
+        record = bench.redeem(bench.ticket(), S)
+        client = bench.connect(S, Way.GRANT)
+        bench.registry.open(bench.result(bench.directory.claim(record)))
+        bench.turn()
+        self.assertEqual(["moved"], bench.endings())
+        self.assertIsNotNone(client.lost)
+        self.assertEqual(1, len(bench.registry))
 
     def test_one_faulty_session_does_not_stop_the_others(self) -> None:
         """A session that fails at its tick ends as a fault; the clock goes on for the rest."""
@@ -75,3 +100,27 @@ class RegistryTests(SynchronousTestCase):
         bench.turn(2)
         self.assertEqual(["fault"], bench.endings())
         self.assertEqual([second.id], [one.id for one in bench.registry])
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+
+
+class OutageTests(SynchronousTestCase):
+    """The directory is away for a while."""
+
+    def test_what_ended_stays_ended(self) -> None:
+        """A session that was ended while the store was away is not continued, and is told when it is back."""
+        bench = Bench()
+        record = bench.redeem(bench.ticket(), S)
+        bench.connect(S, Way.GRANT)
+        update = bench.directory.update
+
+        async def away(record: object) -> bool:
+            raise StoreAway
+
+        bench.directory.update = away
+        bench.result(bench.desk.end(record.id))
+        refusal = self.assertRaises(Refused, bench.admit, S, Way.GRANT)
+        self.assertIs(Reason.ENDED, refusal.reason)
+        bench.directory.update = update
+        bench.turn(2)
+        self.assertEqual("revoked", bench.result(bench.directory.find(session=record.id)).ending.word)
+        self.assertFalse(bench.registry.has_ended(record.id))

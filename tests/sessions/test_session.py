@@ -35,6 +35,33 @@ class RelayTests(SynchronousTestCase):
         bench.turn()
         self.assertEqual(request, bytes(bench.servers[0].received))
 
+    def test_view_only_bytes_stop_here(self) -> None:
+        """Without the right to control nothing is typed into a serial line either; its output shows."""
+        from gateway.model.ticket import Right
+
+        bench = Bench()
+        client = bench.connect(bench.ticket("line", rights=frozenset({Right.VIEW})))
+        client.pipe.send(b"reboot\n")
+        bench.servers[0].pipe.send(b"login: ")
+        bench.turn()
+        self.assertEqual(b"", bytes(bench.servers[0].received))
+        self.assertEqual(b"login: ", bytes(client.received))
+
+    def test_last_bytes_reach_the_machine(self) -> None:
+        """What a client sent before its good-bye is delivered: the machine's half is closed, not cut."""
+        for console in ("line", "lab"):
+            bench = Bench()
+            client = bench.connect(bench.ticket(console))
+            bench.servers[0].pipe.pause()
+            key = b"\x04\x00\0\0\0\0\0a"
+            client.pipe.send(key)
+            client.pipe.close(GOODBYE)
+            bench.turn()
+            bench.servers[0].pipe.resume()
+            bench.turn()
+            self.assertEqual(key, bytes(bench.servers[0].received))
+            self.assertIs(True, bench.servers[0].lost)
+
     def test_serial_bytes_pass_both_ways(self) -> None:
         """A serial line is bytes; what the client sends before the console is there is kept."""
         bench = Bench()
@@ -152,6 +179,22 @@ class LossTests(SynchronousTestCase):
         bench.connect(bench.ticket())
         bench.turn(1)
         self.assertEqual([True, None], [server.lost for server in bench.servers])
+
+    def test_console_is_gone_from_the_configuration(self) -> None:
+        """A console that no driver knows any more is unreachable, and no fault of ours."""
+        bench = Bench()
+        ticket = bench.ticket()
+        del bench.driver._consoles["lab"]
+        bench.connect(ticket)
+        self.assertEqual(["unreachable"], bench.endings())
+
+    def test_dial_without_end(self) -> None:
+        """A dial that never comes to an end does not keep the session for ever."""
+        bench = Bench(first_dial=5)
+        bench.hold_dials = True
+        bench.connect(bench.ticket())
+        bench.turn(70)
+        self.assertEqual(["unreachable"], bench.endings())
 
     def test_client_leaves_while_dialling(self) -> None:
         """A client that leaves before its console is there parks the session, and the late dial is dropped."""

@@ -73,6 +73,7 @@ RECORDS = st.builds(
     st.none() | st.sampled_from(Ending),
     NUMBER,
     NUMBER,
+    TIME,
 )
 
 

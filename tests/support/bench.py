@@ -145,13 +145,9 @@ class Bench:
         self.broker = Broker(
             node="gw-1",
             tickets=self.tickets,
-            directory=self.directory,
             registry=self.registry,
             limits=limits or Limits(),
-            metrics=self.metrics,
-            clock=self.clock,
-            now=self.now,
-            resume_window=self.around.patience.resume_window,
+            around=self.around,
         )
         self.desk = Desk(
             tickets=self.tickets,

@@ -72,7 +72,7 @@ class ConsoleTests(Reading):
             ("ttl", -1, 0.5, 86401, "60", True),
             ("uses", -1, 1_000_001, 1.5, True),
             ("user", "u" * 257, "a\nb", 1),
-            ("rights", [], "view", ["see"], ["media"]),
+            ("rights", [], "view", ["see"], ["media"], ["control"]),
             ("one_shot", 1, "yes"),
             ("roaming", 0),
             ("listener", "elsewhere", 1),
