@@ -111,7 +111,18 @@ def _listeners(root: Place, config: Config) -> tuple[Listen, ...]:
         if one.public_url.startswith("http:") and one.plaintext != "serve":
             named = place.at("public_url") if config.listen[n].public_url else root.at("gateway").at("public_url")
             raise named.wrong(show(one.public_url), 'https://…, or http://… where the listener has plaintext = "serve"')
+        _check_proxies(place, one)
     return filled
+
+
+def _check_proxies(place: Place, one: Listen) -> None:
+    if one.proxy_protocol and not one.trusted_proxies:
+        raise place.at("proxy_protocol").wrong("true without trusted_proxies", "the balancers' addresses there as well")
+    if one.trusted_proxies and not one.proxy_protocol and one.plaintext != "serve":
+        raise place.at("trusted_proxies").wrong(
+            "addresses whose word is not read here",
+            'proxy_protocol = true with them, or plaintext = "serve" (X-Forwarded-For)',
+        )
 
 
 def _tickets(root: Place, config: Config, data: dict[str, Any]) -> Tickets:

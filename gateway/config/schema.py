@@ -15,8 +15,9 @@ from attrs import frozen
 from gateway.config.consoles import Console, Driver, consoles, drivers
 from gateway.config.place import Place
 from gateway.config.tables import ListOfTables, Table, setting
-from gateway.config.urls import Network, allowance, endpoint_or_off, listening_endpoint, network, origin, public_url
+from gateway.config.urls import allowance, endpoint_or_off, listening_endpoint, origin, public_url, trusted_proxies
 from gateway.config.values import (
+    boolean,
     choice,
     list_of,
     name,
@@ -36,6 +37,7 @@ from gateway.config.values import (
 )
 from gateway.model.allowed import Allowance, AllowedTargets
 from gateway.model.client import Way
+from gateway.model.proxies import TrustedProxies
 from gateway.model.secret import Secret
 
 DAY = 86_400
@@ -85,11 +87,11 @@ class Listen:
         listening_endpoint, "A Twisted server endpoint string.", None, shown="port 8443 on every address"
     )
     public_url: str = setting(or_empty(public_url), "The URL that leads here.", None, shown="gateway.public_url")
-    proxy_protocol: bool = setting(
-        only(False, lambda value: value is True), "Whether a PROXY header is required.", False
-    )
-    trusted_proxies: tuple[Network, ...] = setting(
-        list_of(network, "networks"), "Who may say where a client really is (PROXY, X-Forwarded-For).", [], later=True
+    proxy_protocol: bool = setting(boolean, "Whether a PROXY header is required, from trusted_proxies alone.", False)
+    trusted_proxies: TrustedProxies = setting(
+        trusted_proxies,
+        'Networks of who may say where a client really is: PROXY, or X-Forwarded-For with plaintext = "serve".',
+        [],
     )
     silent: str = setting(
         choice("close", later=("rfb", "authd")),

@@ -11,10 +11,10 @@ import re
 import socket
 
 from gateway.config.place import Place, show
+from gateway.config.values import list_of
 from gateway.model.allowed import Allowance, parse_allowance
+from gateway.model.proxies import UNIX, Network, TrustedProxies
 from gateway.model.target import Address, Pin, parse_address, parse_pin
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
@@ -83,6 +83,16 @@ def network(place: Place, value: object) -> Network:
     if isinstance(found, ipaddress.IPv6Network) and found.network_address.ipv4_mapped is not None:
         raise place.wrong(show(value), "an IPv4 network written as IPv4")
     return found
+
+
+def trusted_proxies(place: Place, value: object) -> TrustedProxies:
+    """Read a trust list: networks, and a word for whoever may open a unix socket."""
+
+    def one(place: Place, value: object) -> Network | None:
+        return None if value == UNIX else network(place, value)
+
+    found = list_of(one, f'networks, or "{UNIX}"')(place, value)
+    return TrustedProxies(tuple(item for item in found if item is not None), unix=None in found)
 
 
 def address(place: Place, value: object) -> Address:

@@ -88,6 +88,24 @@ class RulesTests(SynchronousTestCase):
             self.assertIn(f'gw.toml: {key}: found "http://h"; accepted: https://…', message)
             self.assertIn('plaintext = "serve"', message)
 
+    def test_trusted_proxies(self) -> None:
+        """A required header needs somebody who may send it, and nobody is trusted for nothing."""
+        listen = '[[listen]]\nendpoint = "tcp:1"\n'
+        trusted = 'trusted_proxies = ["10.0.0.5", "unix"]\n'
+        for more in ("proxy_protocol = true", 'plaintext = "serve"', 'proxy_protocol = true\nplaintext = "serve"'):
+            (one,) = read(listen + trusted + more).listen
+            self.assertTrue("10.0.0.5" in one.trusted_proxies and "unix" in one.trusted_proxies)
+        self.assertIn(
+            "gw.toml: listen[0].proxy_protocol: found true without trusted_proxies; accepted: the balancers' addresses",
+            refusal(listen + "proxy_protocol = true"),
+        )
+        for more in ("", "proxy_protocol = false", 'plaintext = "refuse"'):
+            self.assertIn(
+                "gw.toml: listen[0].trusted_proxies: found addresses whose word is not read here; "
+                'accepted: proxy_protocol = true with them, or plaintext = "serve"',
+                refusal(listen + trusted + more),
+            )
+
     def test_listeners_differ(self) -> None:
         """No two listeners have one endpoint or one name."""
         two = '[[listen]]\nname = "a"\nendpoint = "tcp:1"\n[[listen]]\n'

@@ -26,7 +26,12 @@ WRONG = (
     (LISTEN + 'silent = "no"', 'listen[0].silent: found "no"; accepted: "close"'),
     (LISTEN + "silent_after = 0.1", "listen[0].silent_after: found 0.1; accepted: seconds, from 0.3 to 60"),
     (LISTEN + 'plaintext = "yes"', 'listen[0].plaintext: found "yes"; accepted: "redirect" or "serve" or "refuse"'),
-    (LISTEN + 'proxy_protocol = "no"', 'listen[0].proxy_protocol: found "no"; accepted: false'),
+    (LISTEN + 'proxy_protocol = "no"', 'listen[0].proxy_protocol: found "no"; accepted: true or false'),
+    (
+        LISTEN + 'trusted_proxies = "10.0.0.5"',
+        'listen[0].trusted_proxies: found "10.0.0.5"; accepted: a list of networks',
+    ),
+    (LISTEN + 'trusted_proxies = ["unix", "lb"]', 'listen[0].trusted_proxies[1]: found "lb"; accepted: a network such'),
     (LISTEN + '[[listen]]\nendpoint = "ssl:444"', 'listen[1].endpoint: found "ssl:444"; accepted: tcp:PORT'),
     ('[tls]\nminimum = "1.1"', 'tls.minimum: found "1.1"; accepted: "1.2" or "1.3"'),
     ('[tickets]\nstore = "mysql"', 'tickets.store: found "mysql"; accepted: "memory" or "sqlite" or "sealed"'),
@@ -59,8 +64,6 @@ WRONG = (
 LATER = (
     (LEAST + "workers = 2", "gateway.workers"),
     (LEAST + 'workers = "auto"', "gateway.workers"),
-    (LISTEN + "proxy_protocol = true", "listen[0].proxy_protocol"),
-    (LISTEN + 'trusted_proxies = ["10.0.0.5"]', "listen[0].trusted_proxies"),
     (LEAST + "[resume]\nhold_max = 1", "resume.hold_max"),
     (LEAST + "[resume]\ninput_hold = 1", "resume.input_hold"),
     (LISTEN + 'silent = "rfb"', "listen[0].silent"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from gateway.config import urls
+from gateway.model.proxies import TrustedProxies
 from gateway.model.target import TcpAddress, UnixAddress, parse_pin
 from tests.config.test_values import ValuesCase
 
@@ -75,6 +76,18 @@ class UrlsTests(ValuesCase):
         )
         self.refuses(urls.network, "a network such as", "10.0.0.5/8", "host", "", 1)
         self.refuses(urls.network, "an IPv4 network written as IPv4", "::ffff:10.0.0.5/128")
+
+    def test_trusted_proxies(self) -> None:
+        """Balancers are networks, or whoever may open a unix socket."""
+        networks = (ipaddress.ip_network("10.0.0.5/32"), ipaddress.ip_network("fd00::/64"))
+        self.accepts(
+            urls.trusted_proxies,
+            ([], TrustedProxies()),
+            (["10.0.0.5", "fd00::/64"], TrustedProxies(networks)),
+            (["10.0.0.5", "unix", "fd00::/64"], TrustedProxies(networks, unix=True)),
+        )
+        self.refuses(urls.trusted_proxies, "a network such", ["unix", "balancer"], ["unix", None], ["10.0.0.5/8"])
+        self.refuses(urls.trusted_proxies, 'a list of networks, or "unix"', "10.0.0.5", {}, None)
 
     def test_addresses(self) -> None:
         """One address or several."""

@@ -16,7 +16,7 @@ from gateway.model.events import Event
 from gateway.model.proxies import TrustedProxies
 from gateway.net.connection import Connection, ConnectionFactory, Gate
 from gateway.net.mux import HEAD_DEADLINE, Mux, Routes
-from gateway.net.proxied import HEADER_DEADLINE, Balancers, ProxiedFactory
+from gateway.net.proxied import HEADER_DEADLINE, Balancers, ProxiedFactory, uncounted
 from gateway.net.wheel import Wheel
 from gateway.wire.sniff import Kind
 from tests.support.feed import ways
@@ -180,6 +180,13 @@ class ProxiedTests(SynchronousTestCase):
         turn(self.clock)
         self.assertTrue(connection.transport.closed)
         self.assertEqual((self.counts.outcomes, self.made), (["over-limit"], []))
+
+    def test_balancers_are_not_counted(self) -> None:
+        """A balancer may connect as often as it likes; everybody else is asked about."""
+        self.welcoming = False
+        welcome = uncounted(TRUSTED, self.welcome)
+        self.assertEqual([welcome(address) for address in ("10.0.0.5", "10.0.1.5")], [True, False])
+        self.assertEqual(self.asked, ["10.0.1.5"])
 
     def test_the_clocks_begin_behind_the_header(self) -> None:
         """Silence and the first request are timed from when the header was whole."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from twisted.application.service import MultiService
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.address import IPv4Address
+from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.config import Config, demo, parse
@@ -23,6 +24,21 @@ endpoint = "tcp:443"
 [[listen]]
 endpoint = "tcp:8080:interface=10.0.0.20"
 plaintext = "serve"
+"""
+
+BALANCED = """
+[gateway]
+public_url = "https://console.example.com"
+[[listen]]
+endpoint = "tcp:443"
+proxy_protocol = true
+trusted_proxies = ["10.0.0.5"]
+[[listen]]
+endpoint = "tcp:8080"
+plaintext = "serve"
+trusted_proxies = ["10.0.0.6"]
+[limits]
+connections_per_address = 1
 """
 
 
@@ -56,6 +72,31 @@ class TreeTests(SynchronousTestCase):
         self.built(self.config(TWO_PORTS)).privilegedStartService()
         opened = {(port, interface) for port, _, _, interface in self.reactor.tcpServers}
         self.assertEqual(opened, {(9443, "127.0.0.1"), (443, ""), (8080, "10.0.0.20")})
+
+    def test_behind_balancers(self) -> None:
+        """One listener hears of its clients by PROXY, the other by X-Forwarded-For, each from its own balancer."""
+        self.built(self.config(BALANCED)).privilegedStartService()
+        factories = {port: factory for port, factory, *_ in self.reactor.tcpServers}
+        health = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+
+        def ask(port: int, peer: str, data: bytes) -> tuple[str, bytes]:
+            transport = StringTransportWithDisconnection()
+            transport.peerAddr = IPv4Address("TCP", peer, 40000)
+            transport.protocol = connection = factories[port].buildProtocol(transport.peerAddr)
+            connection.makeConnection(transport)
+            if transport.connected:
+                connection.dataReceived(data)
+            return connection.address, transport.value()
+
+        proxied = b"PROXY TCP4 192.0.2.7 198.51.100.1 54321 443\r\n"
+        address, answer = ask(443, "10.0.0.5", proxied + health)
+        self.assertEqual((address, answer[:15]), ("192.0.2.7", b"HTTP/1.1 200 OK"))
+        self.assertEqual(ask(443, "10.0.0.5", health), ("10.0.0.5", b""))
+        self.assertEqual(ask(443, "10.0.0.6", proxied + health), ("10.0.0.6", b""))
+        page = b"GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-Proto: https\r\n\r\n"
+        self.assertIn(b"Strict-Transport-Security", ask(8080, "10.0.0.6", page)[1])
+        self.assertNotIn(b"Strict-Transport-Security", ask(8080, "10.0.0.5", page)[1])
+        self.assertEqual(ask(8080, "10.0.0.6", proxied + health)[0], "10.0.0.6")
 
     def test_no_admin_endpoint(self) -> None:
         """With endpoint = "off" there is none."""

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 DIAGRAM = ROOT / "docs/states/session.dot"
 
 _MARKED = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_BOUND = re.compile(r"`(gateway(?:\.[a-z0-9_]+)+\.[A-Z_]+)`")
+_BOUND = re.compile(r"`(gateway(?:\.[a-z0-9_]+)+\.[A-Z0-9_]+)`")
 _LIVING = [state for state in State if state is not State.CLOSED]
 _DIAGRAM_HEAD = (
     "// Made from gateway/sessions/machine.py by python -m tests.support.tables.",
