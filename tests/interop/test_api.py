@@ -448,14 +448,12 @@ class GuessTests(Limited):
     failures = 0.5
 
     def test_guessing(self) -> None:
-        """Who guesses tickets, or keys, is soon answered 429, whatever it presents; then it may try again."""
+        """Who guesses tickets, or keys, soon learns nothing but 429; a good ticket opens all the same, soon enough."""
         good = self.mint()
-        statuses = [self.gateway.redeem(f"guess-{n}", "s").status for n in range(12)]
-        self.assertEqual({403, 429}, set(statuses))
-        answer = self.gateway.redeem(good, "s")
-        self.assertEqual(429, answer.status)
-        self.assertGreater(int(answer.headers["Retry-After"]), 0)
-        until("it may try again", lambda: self.gateway.redeem(good, "s").status == 200)
+        answers = [self.gateway.redeem(f"guess-{n}", "s") for n in range(12)]
+        self.assertEqual({403, 429}, {answer.status for answer in answers})
+        self.assertGreater(int(answers[-1].headers["Retry-After"]), 0)
+        until("the good one is taken", lambda: self.gateway.redeem(good, "s").status == 200)
         headers = {"Authorization": "Bearer wrong"}
         answers = [self.gateway.ask_admin("/api/v1/consoles", **headers) for _ in range(12)]
         self.assertEqual({401, 429}, {answer.status for answer in answers})
