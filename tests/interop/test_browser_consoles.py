@@ -18,6 +18,7 @@ from tests.support.browser import (
     canvas_picture,
     canvas_point,
     difference,
+    picture_of,
     press_foreign_key,
     until_canvas_shows,
 )
@@ -44,7 +45,8 @@ def furnished_xvnc(world: World, **more: Any) -> Xvnc:
     script = f"echo A terminal of the lab; cat > {typed}"
     xvnc.run("env", "LC_ALL=C.UTF-8", "xterm", *colours, "-geometry", "50x16+0+0", "-e", "sh", "-c", script)
     xvnc.run("xev", "-geometry", "260x200+350+20", "-event", "keyboard", "-event", "button")
-    until("both windows", lambda: xvnc.do("xdotool", "search", "--onlyvisible", "--name", ".*").count("\n") >= 2)
+    xvnc.wait_for_window("sh")  # what a terminal is called that runs it
+    xvnc.wait_for_window("Event Tester")
     return xvnc
 
 
@@ -71,11 +73,6 @@ class MachineTests(BrowserCase):
         world.locked.do("xsetroot", "-mod", "9", "5", "-fg", "navy", "-bg", "wheat")
         world.diskless = world.keep(Qemu(world.directory), Qemu.stop)
 
-    def picture(self, machine: Xvnc | Qemu) -> Image.Image:
-        """A picture taken straight from the server."""
-        with Image.open(machine.picture(self.world.directory / "picture.png")) as image:
-            return image.convert("RGB")
-
     def click(self, page: Any, x: int, y: int, **more: Any) -> None:
         """Click a pixel of the machine's screen."""
         page.mouse.click(*canvas_point(page, x, y), **more)
@@ -83,16 +80,15 @@ class MachineTests(BrowserCase):
     def test_xvnc_without_a_password(self) -> None:
         """The canvas shows what X shows."""
         page = self.open("lab")
-        picture = self.picture(self.world.lab)
-        self.assertGreater(len(picture.getcolors(1 << 20)), 2)
-        until_canvas_shows(page, picture)
+        until_canvas_shows(page, lambda: picture_of(self.world.lab))
+        self.assertGreater(len(canvas_picture(page).getcolors(1 << 20)), 2)
         self.assertEqual(page.inner_text("#name"), "lab")
         self.assertEqual(page.title(), "lab")
 
     def test_xvnc_with_a_password(self) -> None:
         """The gateway logs in with the password of its file; the page is not asked."""
         page = self.open("locked")
-        until_canvas_shows(page, self.picture(self.world.locked))
+        until_canvas_shows(page, lambda: picture_of(self.world.locked))
 
     def test_qemu_without_a_disk(self) -> None:
         """QEMU's BIOS text is on the canvas as it is in QEMU's own picture."""
@@ -100,12 +96,12 @@ class MachineTests(BrowserCase):
         seen: list[bytes] = []
 
         def stands_still() -> bool:
-            picture = self.picture(self.world.diskless)
+            picture = picture_of(self.world.diskless)
             seen.append(picture.tobytes())
             return max(ImageStat.Stat(picture).stddev) > 5 and seen[-2:-1] == seen[-1:]
 
         until("the BIOS has written its text", stands_still)
-        until_canvas_shows(page, self.picture(self.world.diskless))
+        until_canvas_shows(page, lambda: picture_of(self.world.diskless))
 
     def test_keys(self) -> None:
         """Letters, capitals, signs, Enter and an umlaut arrive as they were typed."""
@@ -152,7 +148,7 @@ class MachineTests(BrowserCase):
         """With a ticket to look, keys, buttons and the pointer do not arrive, and the page offers no keys."""
         self.context.add_init_script(KEEP_SOCKETS)
         page = self.open("lab", rights=["view"])
-        until_canvas_shows(page, self.picture(self.world.lab))
+        until_canvas_shows(page, lambda: picture_of(self.world.lab))
         self.assertTrue(page.is_visible("#view-only"))
         self.assertFalse(page.is_visible("#ctrl-alt-del"))
         before = self.world.lab.clients[1].output
@@ -255,8 +251,7 @@ class PhotoTests(BrowserCase):
     def test_jpeg(self) -> None:
         """JPEG rectangles come over the socket, and the canvas shows the photograph that X shows."""
         page = self.open("lab")
-        with Image.open(self.world.lab.picture(self.world.directory / "picture.png")) as image:
-            expected = image.convert("RGB")
+        expected = picture_of(self.world.lab)
         self.assertGreater(len(expected.getcolors(1 << 20)), 10_000)
         until("the photograph", lambda: self.mean_difference(page, expected) < 6)
         self.assertIn(b"\xff\xd8\xff", b"".join(self.watch.frames))

@@ -10,7 +10,15 @@ from typing import Any
 
 from PIL import Image
 
-from tests.support.browser import BrowserCase, World, canvas_picture, until_canvas_shows, until_card, until_state
+from tests.support.browser import (
+    BrowserCase,
+    World,
+    canvas_picture,
+    picture_of,
+    until_canvas_shows,
+    until_card,
+    until_state,
+)
 from tests.support.running import Gateway, Xvnc, free_port, need, until
 
 PASSWORD = "pa55word"
@@ -42,22 +50,24 @@ class TicketTests(BrowserCase):
         xvnc.do("xsetroot", "-mod", "7", "3", "-fg", colour, "-bg", "black")
         return xvnc
 
-    def shown_by(self, xvnc: Xvnc) -> Image.Image:
-        with Image.open(xvnc.picture(self.world.directory / "picture.png")) as image:
-            return image.convert("RGB")
+    def left_shows(self) -> Image.Image:
+        return picture_of(self.world.left)
+
+    def right_shows(self) -> Image.Image:
+        return picture_of(self.world.right)
 
     # Reloads.
 
     def test_reload(self) -> None:
-        """F5 continues the same session with a further connection; the address holds no ticket, and the ticket is spent."""
+        """F5 continues the same session on a new connection; the address holds no ticket, and the ticket is spent."""
         made = self.gateway.mint("left")
         page = self.visit(made["urls"]["page"], "Connected")
-        until_canvas_shows(page, self.shown_by(self.world.left))
+        until_canvas_shows(page, self.left_shows)
         until("the ticket leaves the address", lambda: page.url == f"{self.gateway.url}/console/")
         (before,) = self.sessions_of(made["id"])
         page.reload()
         until_state(page, "Connected")
-        until_canvas_shows(page, self.shown_by(self.world.left))
+        until_canvas_shows(page, self.left_shows)
         (after,) = self.sessions_of(made["id"])
         self.assertEqual((after["id"], before["generation"], after["generation"]), (before["id"], 1, 2))
         self.assertEqual(page.url, f"{self.gateway.url}/console/")
@@ -73,14 +83,15 @@ class TicketTests(BrowserCase):
         """A tab that shows one console opens another by its link, and Back leads to the first again."""
         first, second = self.gateway.mint("left"), self.gateway.mint("right")
         page = self.visit(first["urls"]["page"], "Connected")
-        until_canvas_shows(page, self.shown_by(self.world.left))
+        until_canvas_shows(page, self.left_shows)
         page.goto(second["urls"]["page"])
+        until("the second one's name", lambda: page.inner_text("#name") == "right")
         until_state(page, "Connected")
-        until_canvas_shows(page, self.shown_by(self.world.right))
+        until_canvas_shows(page, self.right_shows)
         page.go_back()
         until("the first one's name", lambda: page.inner_text("#name") == "left")
         until_state(page, "Connected")
-        until_canvas_shows(page, self.shown_by(self.world.left))
+        until_canvas_shows(page, self.left_shows)
         self.assertEqual(len(self.sessions_of(first["id"])), 1)
 
     def test_same_link_twice(self) -> None:
@@ -97,13 +108,12 @@ class TicketTests(BrowserCase):
     def test_two_tabs(self) -> None:
         """Two consoles in two tabs of one profile do not disturb each other, whichever is reloaded."""
         left, right = self.open("left"), self.open("right")
-        expected = self.shown_by(self.world.left), self.shown_by(self.world.right)
         for reloaded in (None, left, right):
             if reloaded is not None:
                 reloaded.reload()
                 until_state(reloaded, "Connected")
-            until_canvas_shows(left, expected[0])
-            until_canvas_shows(right, expected[1])
+            until_canvas_shows(left, self.left_shows)
+            until_canvas_shows(right, self.right_shows)
             self.assertEqual((left.inner_text("#name"), right.inner_text("#name")), ("left", "right"))
         self.assertIn("Connected", left.text_content("#state"))
 
@@ -118,7 +128,7 @@ class TicketTests(BrowserCase):
         page.screenshot(path="pictures/moved.png")
         page.get_by_role("button", name="Take it back").click()
         until_state(page, "Connected")
-        until_canvas_shows(page, self.shown_by(self.world.left))
+        until_canvas_shows(page, self.left_shows)
         until_state(twin, "In another window")
         self.assertEqual(len(self.sessions_of(made["id"])), 1)
 
@@ -168,10 +178,10 @@ class TicketTests(BrowserCase):
         self.refused(made["urls"]["page"], "This ticket was withdrawn")
 
     def test_revoked_live(self) -> None:
-        """A session that an operator ends: the page says so and keeps the picture, and a reload does not bring it back."""
+        """A session that an operator ends: the page says so, keeps the picture, and no reload brings it back."""
         made = self.gateway.mint("left")
         page = self.visit(made["urls"]["page"], "Connected")
-        until_canvas_shows(page, self.shown_by(self.world.left))
+        until_canvas_shows(page, self.left_shows)
         self.assertEqual(self.gateway.call("DELETE", f"/api/v1/tickets/{made['id']}").status, 204)
         until_card(page, "The console was ended", "An operator ended this session")
         until_state(page, "Closed")
@@ -190,7 +200,7 @@ class TicketTests(BrowserCase):
         self.assertEqual([line["ending"] for line in self.audit_of(made["id"])], ["finished"])
         page.get_by_role("button", name="Open again").click()
         until_state(page, "Connected")
-        until_canvas_shows(page, self.shown_by(self.world.left))
+        until_canvas_shows(page, self.left_shows)
 
     def test_over_limit(self) -> None:
         """One console too many: said in words, and open after another try once there is room."""

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from PIL import Image, ImageChops
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.running import Gateway, need, until
+from tests.support.running import Gateway, Qemu, Xvnc, need, until
 from tests.support.sharing import end_all, shared
 
 T = TypeVar("T")
@@ -180,19 +180,31 @@ def difference(one: Image.Image, other: Image.Image) -> float:
     return sum(worst.histogram()[255:]) / (one.width * one.height)
 
 
-def until_canvas_shows(page: Any, expected: Image.Image, *, most: float = 0.002, selector: str = CANVAS) -> None:
-    """Wait until the canvas shows this picture, but for a few pixels."""
+def until_canvas_shows(
+    page: Any, picture: Callable[[], Image.Image], *, most: float = 0.002, selector: str = CANVAS
+) -> None:
+    """
+    Wait until the canvas shows what the machine shows, but for a few pixels.
+
+    :param picture: takes a picture straight from the machine.
+    """
     seen: list[float] = []
 
     def shows() -> bool:
-        picture = canvas_picture(page, selector)
-        seen.append(1.0 if picture is None else difference(picture, expected))
+        canvas = canvas_picture(page, selector)
+        seen.append(1.0 if canvas is None else difference(canvas, picture()))
         return seen[-1] <= most
 
     try:
-        until("the expected picture", shows)
+        until("the machine's picture", shows)
     except AssertionError as error:
         raise AssertionError(f"{error}; the last difference was {seen[-1]:.4f}") from None
+
+
+def picture_of(machine: Xvnc | Qemu) -> Image.Image:
+    """A picture taken straight from the server."""
+    with tempfile.TemporaryDirectory() as directory, Image.open(machine.picture(Path(directory) / "it.png")) as image:
+        return image.convert("RGB")
 
 
 def until_state(page: Any, text: str, selector: str = "#state") -> None:

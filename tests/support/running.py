@@ -355,6 +355,16 @@ class Xvnc:
         )
         return done.stdout.decode(errors="replace")
 
+    def wait_for_window(self, title: str) -> None:
+        """Wait until a window of this title is on the screen."""
+
+        def shown() -> bool:
+            with contextlib.suppress(subprocess.CalledProcessError):  # there is none of that title
+                return "IsViewable" in self.do("xwininfo", "-name", title)
+            return False
+
+        until(f"the window {title!r}", shown)
+
     def picture(self, path: Path) -> Path:
         """A picture of the screen, taken by X itself."""
         self.do("import", "-window", "root", str(path))

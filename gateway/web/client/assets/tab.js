@@ -6,14 +6,12 @@
 const PREFIX = "consolegw.held.";
 const SECRET_BYTES = 32;
 
-// A frame of another site may have no storage at all; then a secret lives as long as the page.
-const memory = new Map();
-
+// A frame of another site may have no storage at all; then the history entry itself keeps the secret through reloads.
 function kept(key) {
     try {
         return window.sessionStorage.getItem(key);
     } catch {
-        return memory.get(key) ?? null;
+        return window.history.state?.[key] ?? null;
     }
 }
 
@@ -21,15 +19,16 @@ function keep(key, value) {
     try {
         window.sessionStorage.setItem(key, value);
     } catch {
-        memory.set(key, value);
+        window.history.replaceState({ ...window.history.state, [key]: value }, "");
     }
 }
 
 function drop(key) {
-    memory.delete(key);
     try {
         window.sessionStorage.removeItem(key);
-    } catch { /* it was in memory alone */ }
+    } catch {
+        window.history.replaceState({ ...window.history.state, [key]: null }, "");
+    }
 }
 
 function base64url(bytes) {
@@ -80,7 +79,7 @@ export class Tab {
 
     // The ticket is spent: only now may it leave the address, which the browser's history keeps.
     spent(history, location) {
-        history.replaceState({ held: this.#key }, "", location.pathname);
+        history.replaceState({ ...history.state, held: this.#key }, "", location.pathname);
     }
 
     // The session has ended; its secret is good for nothing.
