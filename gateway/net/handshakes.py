@@ -19,6 +19,9 @@ AT_ONCE: Final = 200
 GRACE: Final = 1.0
 """Seconds a handshake may take undisturbed: three round trips to the other side of the world."""
 
+A_TURN: Final = 10
+"""Handshakes begun in one turn of the reactor, half a millisecond each: in between sessions are served."""
+
 WAITING_LIMIT: Final = 1000
 """Who may wait for a turn, each holding one ClientHello: mostly two kB, at most sixteen."""
 
@@ -49,15 +52,26 @@ class Turn:
 
 
 class Slots:
-    """Lets up to ``limit`` handshakes be under way, in the order in which they were asked for."""
+    """
+    Lets up to ``limit`` handshakes be under way, in the order in which they were asked for.
+
+    Of many at once only a few are begun in each turn of the reactor.
+    """
 
     def __init__(
-        self, wheel: Wheel, limit: int = AT_ONCE, grace: float = GRACE, waiting_limit: int = WAITING_LIMIT
+        self,
+        wheel: Wheel,
+        limit: int = AT_ONCE,
+        grace: float = GRACE,
+        waiting_limit: int = WAITING_LIMIT,
+        a_turn: int = A_TURN,
     ) -> None:
         self._wheel = wheel
         self._limit = limit
         self._grace = grace
         self._waiting_limit = waiting_limit
+        self._a_turn = a_turn
+        self._begun = 0  # in this turn of the reactor
         self._active: dict[Turn, None] = {}  # both in order, the oldest first
         self._waiting: dict[Turn, None] = {}
         self._check: Entry | None = None
@@ -102,15 +116,28 @@ class Slots:
         self._watch_oldest()
 
     def _begin_waiting(self) -> None:
-        while self._waiting and (len(self._active) < self._limit or self._evict_oldest()):
+        while self._waiting and self._begun < self._a_turn and self._has_room():
+            self._count()
             turn = next(iter(self._waiting))
             del self._waiting[turn]
             self._active[turn] = None
             turn.began_at = self._wheel.seconds()
             turn.begin()
 
+    def _count(self) -> None:
+        if not self._begun:
+            self._wheel.clock.callLater(0, self._next_turn)
+        self._begun += 1
+
+    def _next_turn(self) -> None:
+        self._begun = 0
+        self._settle()
+
+    def _has_room(self) -> bool:
+        return len(self._active) < self._limit or self._evict_oldest()
+
     def _watch_oldest(self) -> None:
-        if self._waiting and self._check is None:
+        if self._begun < self._a_turn and self._waiting and self._check is None:
             oldest = next(iter(self._active))
             self._check = self._wheel.after(oldest.began_at + self._grace - self._wheel.seconds(), self._look_again)
         elif not self._waiting and self._check is not None:

@@ -87,6 +87,7 @@ class SlotsTests(SynchronousTestCase):
         self.assertEqual(self.heard[2:], ["-a", "+c", "-b", "+d"])
         self.advance(1)
         self.assertEqual(self.heard[6:], ["-c", "+e"])
+        self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_a_handshake_that_fails_at_once(self) -> None:
@@ -111,4 +112,32 @@ class SlotsTests(SynchronousTestCase):
         for _ in range(2000):
             queue()
         blocker.over()
+        self.clock.advance(0)
         self.assertEqual((len(begun), slots.active, slots.waiting), (2000, 0, 0))
+
+    def test_only_a_few_begin_in_one_turn(self) -> None:
+        """Of many that ask at once, or that a place becomes free for, some wait for the reactor's next turns."""
+        slots = Slots(Wheel(self.clock), limit=7, grace=1.0, a_turn=3)
+        begun: list[int] = []
+        for number in range(9):
+            slots.turn(lambda number=number: begun.append(number), lambda: None).wait()
+        self.assertEqual(begun, [0, 1, 2])
+        self.clock.advance(0)
+        self.assertEqual(begun, list(range(7)))
+        self.advance(1.25)
+        self.assertEqual(begun, list(range(9)))
+
+    def test_those_that_fail_at_once_count(self) -> None:
+        """A turn of handshakes that all fail leaves the rest waiting, not lost."""
+        slots = Slots(Wheel(self.clock), limit=7, a_turn=3)
+        begun: list[Turn] = []
+
+        def queue() -> None:
+            turn = slots.turn(lambda: (begun.append(turn), turn.over()), lambda: None)
+            turn.wait()
+
+        for _ in range(5):
+            queue()
+        self.assertEqual((len(begun), slots.active, slots.waiting), (3, 0, 2))
+        self.clock.advance(0)
+        self.assertEqual((len(begun), slots.active, slots.waiting), (5, 0, 0))
