@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.running import Gateway, free_port, until
+from tests.support.running import ROOT, Gateway, free_port, until
 from tests.support.wires import UNBOUNDED, Console, Viewer, Wire, echo, faultless, metric, settled, shared
 from tests.support.ws import request
 
@@ -33,6 +33,7 @@ def _make() -> Gateway:
 
 _gateway = shared(_make)
 
+CLIENT = ROOT / "gateway/web/client"
 HOST = "Host: localhost\r\n"
 SMUGGLED = f"GET /smuggled HTTP/1.1\r\n{HOST}\r\n"
 CHUNKED = f"0\r\n\r\n{SMUGGLED}"
@@ -211,6 +212,18 @@ class FormTests(_Case):
             wire.send(post("Connection: close\r\n", line="GET /healthz HTTP/1.1"))
             statuses = [one[:3] for one in wire.rest().split(b"HTTP/1.1 ")[1:]]
             self.assertEqual(statuses, [b"200", b"404", b"200"] * 6 + [b"200", b"404", b"200"], how)
+
+    def test_large_answers_arrive_whole(self) -> None:
+        """Pages of some megabytes, asked for at once by a client that reads slowly, come to the last byte."""
+        script = max((CLIENT / "assets").iterdir(), key=lambda path: path.stat().st_size)
+        ask = post("", line=f"GET /console/assets/{script.name} HTTP/1.1")
+        for how, wire in self.both():
+            wire.send(ask)
+            self.assertIn(b" 200 ", wire.head(), how)
+            self.assertEqual(wire.take(script.stat().st_size), script.read_bytes(), how)
+            wire.send(ask * 100 + post("Connection: close\r\n", line="GET /healthz HTTP/1.1"))
+            self.assertFalse(wire.quiet(PROMPT))
+            self.assertEqual(wire.rest().count(script.read_bytes()), 100, how)
 
     def test_an_upgrade_with_words_behind_it_is_refused(self) -> None:
         """Who asks for a WebSocket and goes on without the answer does not come in, and its ticket stays good."""

@@ -165,6 +165,13 @@ class FloodTests(_Case):
 
     secure = True
 
+    def test_a_good_bye(self) -> None:
+        """Inside TLS a close is answered with a close, then close_notify, and not with a cut."""
+        viewer = self.open()
+        viewer.send(close_frame(1000))
+        self.assertEqual(viewer.frame()[0], CLOSE)
+        self.assertEqual(viewer.socket.recv(1), b"")  # without a close_notify this raises
+
     def test_thousands_of_tiny_frames(self) -> None:
         """Thirty thousand bytes in a frame each are echoed, in order."""
         viewer = self.open()

@@ -90,12 +90,14 @@ def shared(make: Callable[[], Gateway]) -> Callable[[], Gateway]:
 class Wire:
     """A client's connection, plain or TLS; every wait has a deadline."""
 
-    def __init__(self, port: int, tls: ssl.SSLContext | bool = False, name: str = "localhost") -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), DEADLINE)
+    def __init__(
+        self, port: int, tls: ssl.SSLContext | bool = False, name: str = "localhost", source: str = "127.0.0.1"
+    ) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), DEADLINE, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             context = anybody() if tls is True else tls
-            self.socket = context.wrap_socket(self.socket, server_hostname=name)
+            self.socket = context.wrap_socket(self.socket, server_hostname=name, suppress_ragged_eofs=False)
         self.heard = b""
 
     def send(self, data: bytes) -> None:
@@ -152,14 +154,20 @@ class Viewer(Wire):
     """A WebSocket client with a session of its own."""
 
     def __init__(
-        self, port: int, ticket: str, tls: ssl.SSLContext | bool = True, receive_buffer: int | None = None
+        self,
+        port: int,
+        ticket: str,
+        tls: ssl.SSLContext | bool = True,
+        receive_buffer: int | None = None,
+        *headers: str,
+        source: str = "127.0.0.1",
     ) -> None:
-        super().__init__(port, tls)
+        super().__init__(port, tls, source=source)
         self._stream = b""
         self.others: list[tuple[int, bytes]] = []
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.send(request(f"/?token={ticket}", "Sec-WebSocket-Protocol: binary"))
+        self.send(request(f"/?token={ticket}", "Sec-WebSocket-Protocol: binary", *headers))
         head = self.head()
         if not head.startswith(b"HTTP/1.1 101 "):
             raise AssertionError(f"no WebSocket: {head!r}")
