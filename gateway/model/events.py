@@ -61,6 +61,7 @@ class Event(enum.Enum):
     ACCEPTING_RESUMED = ("accepting_resumed", "info", "New connections are accepted again.")
     AUDIT_FAILED = ("audit_failed", "error", "Audit lines could not be written and are lost.")
     STORE_FAILED = ("store_failed", "error", "The store of tickets or sessions does not answer.")
+    STORE_BACK = ("store_back", "info", "The store takes what is written to it again.")
     FAULT = ("fault", "critical", "The gateway made a mistake; please report the traceback.")
 
     def __init__(self, word: str, level: str, sentence: str, a_second: int = 0) -> None:

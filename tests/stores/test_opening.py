@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
 from gateway.model.errors import NotSupported, StoreAway
 from gateway.model.ticket import Mint, Selector
-from gateway.stores.opening import BEARER_REMARK, KINDS, open_stores
+from gateway.stores.opening import BEARER_REMARK, DATABASE_NAME, KINDS, open_stores
 from tests.support.contracts import GRANT, PAGE, RECORD
 
 
@@ -75,6 +77,13 @@ class OpenStoresTests(TestCase):
             self.assertTrue(stores.usable())
             stores.close()
             self.assertEqual(stores.usable(), stores.database is None)
+
+    async def test_locked_for_writing(self):
+        """While another process writes and does not end, the store is not usable: tickets could not be redeemed."""
+        stores = self.opened("sqlite")
+        with closing(sqlite3.connect(self.root / "state" / DATABASE_NAME, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            self.assertFalse(stores.usable())
 
     async def test_wrong(self):
         """A kind that does not exist is refused with those that do; a broken keys file with its name."""
