@@ -25,9 +25,14 @@ PRUNE_BATCH = 16
 """Ended records cleared away per call."""
 
 
-def may_replace(old: SessionRecord, new: SessionRecord) -> bool:
-    """Whether an owner may store this change: not when taken over since, nor to bring back what has ended."""
-    return new.epoch >= old.epoch and not (old.ended_at and not new.ended_at)
+def may_replace(epoch: int, ended_at: float, new: SessionRecord) -> bool:
+    """
+    Whether an owner may store this change: not when taken over since, nor to bring back what has ended.
+
+    :param epoch: as it is stored now, 0 for a session that is not known.
+    :param ended_at: the same.
+    """
+    return new.epoch >= epoch and not (ended_at and not new.ended_at)
 
 
 class MemoryDirectory(LocalSignals):
@@ -68,7 +73,7 @@ class MemoryDirectory(LocalSignals):
         One that is not known (any more) is stored too: who holds a session knows best that it is there.
         """
         old = self._records.get(record.id)
-        if old is not None and not may_replace(old, record):
+        if old is not None and not may_replace(old.epoch, old.ended_at, record):
             return False
         self._store(record)
         return True

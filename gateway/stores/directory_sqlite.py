@@ -16,7 +16,7 @@ from gateway.model.errors import Reason, Refused
 from gateway.model.session import SessionRecord
 from gateway.stores.codec import Malformed, pack_record, unpack_record
 from gateway.stores.database import Database, size_of
-from gateway.stores.directory_memory import KEEP_ENDED, MAX_SESSIONS, PRUNE_BATCH
+from gateway.stores.directory_memory import KEEP_ENDED, MAX_SESSIONS, PRUNE_BATCH, may_replace
 from gateway.stores.sealing import BadSeal, Sealer
 from gateway.stores.signals import LocalSignals
 
@@ -84,8 +84,7 @@ class SqliteDirectory(LocalSignals):
         One that is not known (any more) is stored too: who holds a session knows best that it is there.
         """
         with self._database.writing() as db:
-            epoch, ended_at = _standing(db, record.id)
-            if record.epoch < epoch or (ended_at and not record.ended_at):
+            if not may_replace(*_standing(db, record.id), record):
                 return False
             self._store(db, record)
         return True
