@@ -24,7 +24,7 @@ RECORD_TYP = "cgw-session"
 """What a sealed record says it is; its audience is the session's id, so that it fits no other row."""
 
 MAX_OPENED = 4096
-"""Records kept open in memory: a list of sessions is asked for again and again, and opening takes 65 µs each."""
+"""Sessions whose record is kept open: a list of them is asked for again and again, and opening takes 65 µs each."""
 
 _STORE = (
     "INSERT INTO sessions (id, holder, epoch, opened_at, ended_at, sealed_record) VALUES (?, ?, ?, ?, ?, ?)"
@@ -57,8 +57,8 @@ class SqliteDirectory(LocalSignals):
         self._now = now
         self._keep_ended = keep_ended
         self._max_sessions = max_sessions
-        # What was sealed or opened last, by its sealed text.
-        self._opened: dict[str, SessionRecord] = {}
+        # By session the sealed text that was written or read last, and what it says.
+        self._opened: dict[str, tuple[str, SessionRecord]] = {}
 
     async def claim(self, record: SessionRecord) -> SessionRecord:
         """
@@ -110,8 +110,8 @@ class SqliteDirectory(LocalSignals):
 
     def _open(self, session: str, sealed: str) -> SessionRecord | None:
         """The record in a row; ``None`` when its key was taken away."""
-        record = self._opened.get(sealed)
-        if record is None or record.id != session:
+        known, record = self._opened.get(session, ("", None))
+        if record is None or known != sealed:
             try:
                 record = unpack_record(self._sealer.open(sealed, typ=RECORD_TYP, aud=session))
             except (BadSeal, Malformed):
@@ -120,10 +120,11 @@ class SqliteDirectory(LocalSignals):
         return record
 
     def _remember(self, sealed: str, record: SessionRecord) -> None:
+        self._opened.pop(record.id, None)
         if len(self._opened) >= MAX_OPENED:
-            # The oldest; in the order in which they came, as a dict keeps them.
+            # Who was quiet longest; in the order in which they came, as a dict keeps them.
             del self._opened[next(iter(self._opened))]
-        self._opened[sealed] = record
+        self._opened[record.id] = (sealed, record)
 
     def _prune(self, db: sqlite3.Connection) -> None:
         """Forget who ended long ago; in a full directory also who ended first."""

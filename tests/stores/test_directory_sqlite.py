@@ -106,6 +106,22 @@ class SqliteDirectoryTests(DirectoryContract, TestCase):
             self.assertEqual(list(await self.directory.sessions()), records)
         self.assertEqual(len(self.directory._opened), 2)
 
+    async def test_remembers_a_session_once(self):
+        """However often a session's record changes, only the last one is kept open."""
+        record = await self.directory.claim(RECORD)
+        for bytes_in in range(1, 20):
+            record = evolve(record, bytes_in=bytes_in)
+            self.assertTrue(await self.directory.update(record))
+        self.assertEqual(len(self.directory._opened), 1)
+        self.assertEqual(await self.directory.find(record.id), record)
+
+    async def test_what_others_wrote_counts(self):
+        """A record that somebody else has stored meanwhile is read anew."""
+        record = await self.directory.claim(RECORD)
+        changed = evolve(record, bytes_in=7)
+        await self.make_directory().update(changed)
+        self.assertEqual(await self.directory.find(record.id), changed)
+
     async def test_away(self):
         """With the file closed, the store is away."""
         opened = Database(self.path)
