@@ -16,6 +16,7 @@ from gateway.model.seams import Directory, TicketStore
 from gateway.stores.database import Database
 from gateway.stores.directory_memory import MemoryDirectory
 from gateway.stores.directory_sqlite import SqliteDirectory
+from gateway.stores.files import FileLock
 from gateway.stores.memory import MemoryStore
 from gateway.stores.sealed import SealedStore
 from gateway.stores.sealing import Sealer, create_keys, read_keys
@@ -24,6 +25,9 @@ from gateway.stores.sqlite import SqliteStore
 KINDS = ("memory", "sqlite", "sealed", "sealed+sqlite")
 
 DATABASE_NAME = "consolegw.sqlite"
+
+LOCK_NAME = "consolegw.lock"
+"""Beside the database, which must not be opened a second time for a lock: closing it would drop SQLite's own."""
 
 BEARER_REMARK = (
     "sealed tickets without a store are bearer tokens until they expire:"
@@ -39,6 +43,7 @@ class Stores:
     directory: Directory
     remarks: tuple[str, ...] = ()
     database: Database | None = None
+    lock: FileLock | None = None
 
     def usable(self) -> bool:
         """Whether tickets could be redeemed just now: that takes writing."""
@@ -48,6 +53,8 @@ class Stores:
         """Close what is open; later calls find the store away."""
         if self.database is not None:
             self.database.close()
+        if self.lock is not None:
+            self.lock.release()
 
 
 def open_stores(
@@ -59,7 +66,10 @@ def open_stores(
     The keys file is made when it is missing, with a remark: nodes that share
     sealed tickets or a database need the same one.
 
-    :raises ValueError: no such kind, or a keys file or database that cannot be used; one line, for people.
+    A database is one process's: signals and limits are known within it alone.
+
+    :raises ValueError: no such kind, or a keys file or database that cannot be used, or another process
+        uses it; one line, for people.
     :raises OSError: a file cannot be read or made.
     """
     if kind not in KINDS:
@@ -70,7 +80,12 @@ def open_stores(
     sealer = Sealer(read_keys(sealer_keys_path))
     if kind == "sealed":
         return Stores(SealedStore(sealer, audience, now), MemoryDirectory(now), (*remarks, BEARER_REMARK))
-    database = Database(state_dir / DATABASE_NAME)
+    lock = FileLock(state_dir / LOCK_NAME)
+    try:
+        database = Database(state_dir / DATABASE_NAME)
+    except BaseException:
+        lock.release()
+        raise
     counted = SqliteStore(database, sealer, now)
     tickets = counted if kind == "sqlite" else SealedStore(sealer, audience, now, counted)
-    return Stores(tickets, SqliteDirectory(database, sealer, now), tuple(remarks), database)
+    return Stores(tickets, SqliteDirectory(database, sealer, now), tuple(remarks), database, lock)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.stores.files import create_privately
+from gateway.stores.files import FileLock, create_privately
 
 
 class CreatePrivatelyTests(SynchronousTestCase):
@@ -41,3 +41,30 @@ class CreatePrivatelyTests(SynchronousTestCase):
 
         self.assertRaises(RuntimeError, create_privately, self.path, fail)
         self.assertEqual(self.names(), [])
+
+
+class FileLockTests(SynchronousTestCase):
+    def setUp(self):
+        self.path = Path(self.mktemp()) / "state" / "lock"
+
+    def test_one_at_a_time(self):
+        """Who comes second is refused with the directory's name, until the first lets go (twice is no fault)."""
+        first = FileLock(self.path)
+        self.assertIn(str(self.path.parent), str(self.assertRaises(ValueError, FileLock, self.path)))
+        first.release()
+        first.release()
+        FileLock(self.path).release()
+
+    def test_private(self):
+        """The file is the owner's alone."""
+        self.addCleanup(FileLock(self.path).release)
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+
+    def test_survives_its_maker(self):
+        """It is held on by a process that was forked when its maker ends, as a daemon's first process does."""
+        first = FileLock(self.path)
+        kept = os.dup(first._file)
+        first.release()
+        self.assertRaises(ValueError, FileLock, self.path)
+        os.close(kept)
+        FileLock(self.path).release()

@@ -68,7 +68,9 @@ class OpenStoresTests(TestCase):
             stores.close()
             with self.assertRaises(StoreAway):
                 await stores.tickets.redeem(minted.ticket.reveal(), PAGE)
-            self.assertTrue((await self.opened(kind).tickets.redeem(minted.ticket.reveal(), PAGE)).fresh)
+            again = self.opened(kind)
+            self.assertTrue((await again.tickets.redeem(minted.ticket.reveal(), PAGE)).fresh)
+            again.close()
 
     async def test_usable(self):
         """Every kind says that it answers; one whose database is closed says that it does not."""
@@ -84,6 +86,22 @@ class OpenStoresTests(TestCase):
         with closing(sqlite3.connect(self.root / "state" / DATABASE_NAME, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             self.assertFalse(stores.usable())
+
+    async def test_one_process(self):
+        """A database that a gateway has open is refused to a second one; when the first is closed it is free."""
+        first = self.opened("sqlite")
+        error = self.assertRaises(ValueError, self.opened, "sealed+sqlite")
+        self.assertIn(f"{self.root / 'state'}: used by another running gateway", str(error))
+        self.opened("sealed"), self.opened("memory")
+        first.close()
+        self.opened("sqlite").close()
+
+    async def test_a_failed_opening_keeps_no_lock(self):
+        """After a database could not be opened, another attempt finds no lock."""
+        (self.root / "state").mkdir(parents=True)
+        (self.root / "state" / DATABASE_NAME).write_text("something else" * 1000)
+        for _ in range(2):
+            self.assertIn("not a usable database", str(self.assertRaises(ValueError, self.opened, "sqlite")))
 
     async def test_wrong(self):
         """A kind that does not exist is refused with those that do; a broken keys file with its name."""
