@@ -79,6 +79,7 @@ class Watch:
         self.requests: list[str] = []
         self.sockets: list[Any] = []
         self.frames: list[bytes] = []
+        self.sent: list[bytes] = []
         self.complaints: list[str] = []
         context.on("request", lambda request: self.requests.append(request.url))
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
@@ -93,6 +94,7 @@ class Watch:
         self.sockets.append(socket)
         self.requests.append(socket.url.replace("ws", "http", 1))
         socket.on("framereceived", lambda frame: self.frames.append(frame if isinstance(frame, bytes) else b""))
+        socket.on("framesent", lambda frame: self.sent.append(frame if isinstance(frame, bytes) else b""))
 
     def strangers(self, *origins: str) -> list[str]:
         """The requests that went to none of these origins."""
