@@ -43,6 +43,7 @@ class Inbox:
         self._told_full = self._told_ended = self._told_lost = False
         self._wake: IDelayedCall | None = None
         self._probes: list[Deferred[bool]] = []
+        self._probe_end: IDelayedCall | None = None
 
     # The reader's side.
 
@@ -97,20 +98,25 @@ class Inbox:
         """Whether the connection is gone."""
         return self._lost is not None
 
+    @property
+    def probing(self) -> bool:
+        """Whether somebody waits for a sign of life."""
+        return bool(self._probes)
+
     async def sign_of_life(self, seconds: float) -> bool:
-        """Whether anything comes in that time."""
+        """Whether anything comes in that time; who asks while another waits gets the same answer as that one."""
         if self._lost is not None:
             return False
         probe: Deferred[bool] = Deferred()
-        deadline = self._clock.callLater(seconds, probe.callback, False)
+        if not self._probes:
+            self._probe_end = self._clock.callLater(seconds, self.alive, False)
         self._probes.append(probe)
         try:
             return await probe
         finally:
             if probe in self._probes:
                 self._probes.remove(probe)
-            if deadline.active():
-                deadline.cancel()
+                self._end_probe()
 
     # The connection's side.
 
@@ -150,8 +156,13 @@ class Inbox:
     def alive(self, sign: bool = True) -> None:
         """Answer whoever waits for a sign of life."""
         probes, self._probes = self._probes, []
+        self._end_probe()
         for probe in probes:
             probe.callback(sign)
+
+    def _end_probe(self) -> None:
+        if not self._probes and self._probe_end is not None and self._probe_end.active():
+            self._probe_end.cancel()
 
     # Telling.
 

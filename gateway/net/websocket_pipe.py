@@ -123,14 +123,16 @@ class WebSocketPipe(Handshake):
         self._cut()
 
     async def probe(self, seconds: float) -> bool:
-        """Whether anything comes in that time, for which it is asked."""
-        self.sendPing()
-        if not self._inbox.is_lost and not self._closing:
-            self.transport.resumeProducing()  # a paused pipe hears no pong; the inbox keeps what else comes
+        """Whether anything comes in that time, for which it is asked; one question answers all who ask meanwhile."""
+        if not self._inbox.probing:
+            self.sendPing()
+            if self._inbox.kept <= EARLY_MAX and not (self._closing or self._inbox.is_lost):
+                self.transport.resumeProducing()  # a paused pipe hears no pong; the inbox keeps what else comes
         try:
             return await self._inbox.sign_of_life(seconds)
         finally:
-            if self._inbox.paused and not (self._closing or self._inbox.is_lost):
+            unwatched = self._inbox.paused and not self._inbox.probing
+            if unwatched and not (self._closing or self._inbox.is_lost):
                 self.transport.pauseProducing()
 
     # What the transport calls.

@@ -4,6 +4,7 @@ Tests of ``gateway.net.inbox``; most of what it does is told by the pipes' contr
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -85,3 +86,26 @@ class InboxTests(SynchronousTestCase):
         self.inbox.data(b"more")
         self.inbox.silence()
         self.assertEqual(0, self.inbox.kept)
+
+    def test_one_sign_answers_all(self) -> None:
+        """Probes that overlap have one deadline and one answer; one that is begun in an answer has its own."""
+        probes = [Deferred.fromCoroutine(self.inbox.sign_of_life(2)) for _ in range(2)]
+        self.assertEqual((1, True), (len(self.clock.getDelayedCalls()), self.inbox.probing))
+        again: list[Deferred[bool]] = []
+        probes[0].addCallback(lambda alive: again.append(Deferred.fromCoroutine(self.inbox.sign_of_life(2))))
+        self.clock.advance(1)
+        self.inbox.data(b"x")
+        self.assertTrue(self.successResultOf(probes[1]))
+        self.clock.advance(1.5)
+        self.assertNoResult(again[0])
+        self.clock.advance(0.5)
+        self.assertFalse(self.successResultOf(again[0]))
+        self.assertEqual(([], False), (self.clock.getDelayedCalls(), self.inbox.probing))
+
+    def test_who_gives_up_leaves_no_deadline(self) -> None:
+        """The deadline goes with the last who waits for a sign."""
+        first, second = (Deferred.fromCoroutine(self.inbox.sign_of_life(2)) for _ in range(2))
+        first.addErrback(lambda reason: None).cancel()
+        self.assertTrue(self.inbox.probing)
+        second.addErrback(lambda reason: None).cancel()
+        self.assertEqual(([], False), (self.clock.getDelayedCalls(), self.inbox.probing))

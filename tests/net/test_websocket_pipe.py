@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.model.client import Way
 from gateway.model.session import CloseCode, Closing
 from gateway.net.websocket import MAX_PAYLOAD
-from gateway.net.websocket_pipe import CLOSE_DEADLINE
+from gateway.net.websocket_pipe import CLOSE_DEADLINE, EARLY_MAX
 from tests.support.front import SocketClient
 from tests.support.pipe_contract import PipeContract
 from tests.support.pipes import RecordingReceiver, turn
@@ -336,3 +336,27 @@ class StreamTests(SynchronousTestCase):
         silent = Deferred.fromCoroutine(self.pipe.probe(2))
         self.client.advance(2)
         self.assertFalse(probe(silent))
+
+    def test_probes_at_once_are_one(self) -> None:
+        """Who asks while a probe is under way gets its answer; the client is asked once, and paused after the last."""
+        self.pipe.pause()
+        probes = [Deferred.fromCoroutine(self.pipe.probe(2)) for _ in range(3)]
+        self.assertEqual(server_frames(self.client.take()), [(PING, b"")])
+        probes[0].addErrback(lambda reason: None).cancel()
+        self.assertEqual(self.client.transport.producerState, "producing")
+        self.client.advance(2)
+        self.assertEqual([self.successResultOf(probe) for probe in probes[1:]], [False, False])
+        self.assertEqual(self.client.transport.producerState, "paused")
+
+    def test_probes_keep_little(self) -> None:
+        """However often a paused client is probed, and however much it sends, little is kept of it."""
+        self.pipe.pause()
+        alive = []
+        for _ in range(5):
+            asked = Deferred.fromCoroutine(self.pipe.probe(2))
+            if self.client.transport.producerState == "producing":
+                self.client.say(client_frame(bytes(EARLY_MAX)))
+            self.client.advance(2)
+            alive.append(self.successResultOf(asked))
+        self.assertEqual(alive, [True, True, False, False, False])
+        self.assertEqual(self.pipe._inbox.kept, 2 * EARLY_MAX)
