@@ -1,5 +1,5 @@
 """
-What every client connection has for life: a normalised peer, counts, socket options, a place in the gate.
+What every client connection has for life: a normalised peer, socket options, a place in the gate.
 
 ``Connection`` stands between the socket and whatever is spoken on it;
 protocols are swapped behind it (``handover.py``).  It reads no bytes itself.
@@ -125,8 +125,6 @@ class Connection(ProtocolWrapper):
     factory: ConnectionFactory
     address = ""
     port = 0
-    bytes_in = 0
-    bytes_out = 0
 
     def makeConnection(self, transport: Any) -> None:
         """Prepare the socket, and go on."""
@@ -137,20 +135,6 @@ class Connection(ProtocolWrapper):
             _prepare(transport)
         self.factory.gate.enter(self)
         super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
-
-    def dataReceived(self, data: bytes) -> None:
-        """Count, and hand on."""
-        self.bytes_in += len(data)
-        self.wrappedProtocol.dataReceived(data)
-
-    def write(self, data: bytes) -> None:
-        """Count, and send."""
-        self.bytes_out += len(data)
-        self.transport.write(data)  # type: ignore[union-attr]  # it is connected
-
-    def writeSequence(self, data: Any) -> None:
-        """Count, and send."""
-        self.write(b"".join(data))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is over."""
