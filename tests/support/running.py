@@ -42,12 +42,17 @@ def need(program: str) -> str:
     return path
 
 
+PORTS = range(10_000, 32_768)
+"""Below those of outgoing connections: one of these could take a port before whoever it was meant for."""
+
+
 def free_port() -> int:
     """A port that nobody has just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
 
 
 def until(what: str, check: Callable[[], Any], seconds: float = DEADLINE) -> Any:
