@@ -7,7 +7,6 @@ Who is connected to, and what is spoken, is decided elsewhere.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +28,7 @@ from zope.interface import implementer
 from gateway.model.seams import Receiver
 from gateway.model.session import Closing
 from gateway.net.inbox import Inbox
+from gateway.net.socket_options import be_patient, prepare
 from gateway.wire.errors import PeerError
 
 EARLY_MAX = 16384
@@ -36,12 +36,6 @@ EARLY_MAX = 16384
 
 CLOSE_SECONDS = 5.0
 """How long a closing pipe may take to flush to a peer that does not read."""
-
-USER_TIMEOUT_MS = 20_000
-"""Sent bytes that nobody acknowledges for so long end the connection: a vanished peer sends no FIN."""
-
-KEEPALIVE = ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
-"""An idle connection to a vanished peer ends after about half a minute, not after the kernel's two hours."""
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
@@ -147,7 +141,7 @@ class TcpPipe(Protocol):
 
     def connectionMade(self) -> None:
         """Tune the socket and hear when the send buffer fills."""
-        _tune(self.transport)
+        prepare(self.transport)
         self.transport.registerProducer(self, True)
         if self._made is not None:
             self._made()
@@ -182,10 +176,12 @@ class TcpPipe(Protocol):
 
     def pauseProducing(self) -> None:
         """The send buffer is over its mark."""
+        be_patient(self.transport, True)
         self._inbox.full(True)
 
     def resumeProducing(self) -> None:
         """The send buffer was taken."""
+        be_patient(self.transport, False)
         self._inbox.alive()
         self._inbox.full(False)
 
@@ -213,13 +209,3 @@ class TcpPipe(Protocol):
         # TLS does not close while a producer is registered.
         self.transport.unregisterProducer()
         self.transport.loseConnection()
-
-
-def _tune(transport: Any) -> None:
-    handle = getattr(transport, "getHandle", lambda: None)()
-    if isinstance(handle, socket.socket) and handle.family in (socket.AF_INET, socket.AF_INET6):
-        transport.setTcpNoDelay(True)
-        transport.setTcpKeepAlive(True)
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-        for option, value in KEEPALIVE:
-            handle.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -21,6 +21,7 @@ from gateway.model.session import CloseCode, Closing
 from gateway.net.handover import replace
 from gateway.net.inbox import Inbox
 from gateway.net.pulse import Pulse
+from gateway.net.socket_options import be_patient
 from gateway.net.websocket import Handshake, HandshakeFactory
 from gateway.net.wheel import Deadline, Wheel
 from gateway.wire.http1 import Head
@@ -154,11 +155,13 @@ class WebSocketPipe(Handshake):
     def pauseProducing(self) -> None:
         """The send buffer is over its mark."""
         self._full = True
+        be_patient(self.transport, True)
         self._inbox.full(True)
 
     def resumeProducing(self) -> None:
         """The send buffer was taken: somebody is there."""
         self._full = False
+        be_patient(self.transport, False)
         self._pulse.heard = True
         self._inbox.alive()
         self._inbox.full(False)
