@@ -7,11 +7,10 @@ protocols are swapped behind it (``handover.py``).  It reads no bytes itself.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
-from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, ITCPTransport
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
@@ -19,19 +18,18 @@ from twisted.python.failure import Failure
 
 from gateway.model.client import normalise
 from gateway.model.events import Event, tell
-from gateway.net.wheel import Wheel
+from gateway.net.socket_options import prepare
+from gateway.net.wheel import Deadline, Wheel
 
 _log = Logger()
 
-DEAD_AFTER: Final = 20
-"""Seconds until a peer that acknowledges nothing is given up: a cut cable sends no FIN."""
+GRACE: Final = 5.0
+"""Seconds for which a client without a session is not disturbed at the limit: a handshake, a page, a redemption."""
 
 Welcome = Callable[[str], bool]
 """Whether one more connection may come from this address just now."""
 
 _TOLD_EVERY: Final = 10.0  # seconds; at the limit accepting may pause and go on with every single connection
-
-_USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux
 
 
 class ListeningPort(Protocol):
@@ -47,8 +45,9 @@ class Gate:
     Counts the connections of all listeners, and pauses accepting at a limit.
 
     Twisted itself accepts and closes when there are no descriptors left; the
-    gate stops before, so that clients wait in the kernel's queue and those
-    that are connected stay so.
+    gate stops before, so that clients wait in the kernel's queue.  At the limit
+    whoever has no session and has not got on for longest makes room, so that
+    nobody holds all places by holding still; sessions stay.
 
     :param limit: the most connections; one port may go over it by as many as
         it accepts in one turn.
@@ -59,6 +58,8 @@ class Gate:
         self._wheel = wheel
         self._ports: list[ListeningPort] = []
         self._connections: dict[Connection, None] = {}
+        self._passing: dict[Connection, float] = {}  # who has no session, since when; who stood still longest is first
+        self._room = Deadline(wheel)
         self._paused = False
         self._told = False
 
@@ -86,19 +87,47 @@ class Gate:
     def enter(self, connection: Connection) -> None:
         """One more connection."""
         self._connections[connection] = None
+        self._passing[connection] = self._wheel.seconds()
         if len(self._connections) >= self._limit and not self._paused:
             self._paused = True
             for port in self._ports:
                 port.stopReading()
             self._tell_paused()
+        if self._paused:
+            self._make_room()
+
+    def got_on(self, connection: Connection) -> None:
+        """This one began something, or finished it: of those that may have to go it is the last now."""
+        if self._passing.pop(connection, None) is not None:
+            self._passing[connection] = self._wheel.seconds()
+
+    def keep(self, connection: Connection) -> None:
+        """This one has a session: it is never closed to make room."""
+        self._passing.pop(connection, None)
 
     def leave(self, connection: Connection) -> None:
         """One connection less."""
         del self._connections[connection]
+        self._passing.pop(connection, None)
         if self._paused and len(self._connections) < self._limit:
             self._paused = False
+            self._room.clear()
             for port in self._ports:
                 port.startReading()
+        elif self._paused:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Close who stood still longest, or look again when it had its time."""
+        longest = next(iter(self._passing), None)
+        if longest is None:
+            return
+        left = self._passing[longest] + GRACE - self._wheel.seconds()
+        if left > 0:
+            self._room.set(left, self._make_room)
+        else:
+            del self._passing[longest]  # its end comes at the next turn
+            longest.abortConnection()
 
     def _tell_paused(self) -> None:
         if not self._told:
@@ -131,8 +160,7 @@ class Connection(ProtocolWrapper):
         peer = transport.getPeer()
         self.address = normalise(peer.host) if hasattr(peer, "host") else "unix"
         self.port = getattr(peer, "port", 0)
-        if ITCPTransport.providedBy(transport):
-            _prepare(transport)
+        prepare(transport)
         self.factory.gate.enter(self)
         super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
 
@@ -143,15 +171,24 @@ class Connection(ProtocolWrapper):
         super().connectionLost(reason)  # type: ignore[no-untyped-call]  # Twisted's
 
 
-def _prepare(transport: Any) -> None:
-    """Set the options of a TCP socket; a peer that is gone already makes that fail, and is found out soon."""
-    try:
-        transport.setTcpNoDelay(True)
-        transport.setTcpKeepAlive(True)
-        if _USER_TIMEOUT is not None and hasattr(transport, "getHandle"):
-            transport.getHandle().setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, DEAD_AFTER * 1000)
-    except OSError:
-        pass
+def got_on(transport: object) -> None:
+    """The client on this transport began something, or finished it."""
+    connection = _connection_below(transport)
+    if connection is not None:
+        connection.factory.gate.got_on(connection)
+
+
+def keep(transport: object) -> None:
+    """The client on this transport has a session; every front says so when it attaches one."""
+    connection = _connection_below(transport)
+    if connection is not None:
+        connection.factory.gate.keep(connection)
+
+
+def _connection_below(transport: object) -> Connection | None:
+    while transport is not None and not isinstance(transport, Connection):
+        transport = getattr(transport, "transport", None)  # TLS stands on what it wraps
+    return transport
 
 
 class ConnectionFactory(WrappingFactory[Connection]):

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from gateway.model.client import Arrival
 from gateway.model.errors import HttpRefusal
+from gateway.net.connection import got_on
 from gateway.net.entering import tell_fault
 from gateway.net.fronts import Fronts
 from gateway.net.handover import replace
@@ -148,6 +149,7 @@ class Door(Protocol):
     def _take(self, event: Event) -> None:
         if isinstance(event, Head):
             self._phase = ""
+            got_on(self.transport)
             self._incomplete = not event.switches
             self._decide(event)
         elif isinstance(event, Body):
@@ -210,6 +212,7 @@ class Door(Protocol):
 
     def _answered(self) -> None:
         self._busy = False
+        got_on(self.transport)
         self._proceed()
 
     def _closing(self) -> None:

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from gateway.model.client import Presentation
 from gateway.model.events import Event, tell
 from gateway.model.seams import Admission, Admit, Metrics
+from gateway.net.connection import keep
 from gateway.net.entering import Entering
 from gateway.net.wheel import Wheel
 from gateway.wire.http1 import simple_response
@@ -106,6 +107,7 @@ class Handshake(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn has 
         self.factory.metrics.connection("websocket")
         admission, self._admission = self._admission, None
         assert admission is not None
+        keep(self.transport)
         try:
             admission.attach(self)
         except Exception:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import socket
 
 from twisted.internet.address import IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver, StringTransport
 from twisted.logger import globalLogPublisher
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from gateway.model.events import Event
-from gateway.net.connection import DEAD_AFTER, ConnectionFactory, Gate
+from gateway.net.connection import GRACE, ConnectionFactory, Gate, got_on, keep
+from gateway.net.socket_options import DEAD_AFTER
 from gateway.net.wheel import Wheel
 
 
@@ -164,6 +167,71 @@ class GateTests(_Case):
         events = [event["event"] for event in observer if "event" in event]
         self.assertEqual(events, [Event.ACCEPTING_PAUSED, Event.ACCEPTING_RESUMED])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class RoomTests(_Case):
+    """Who makes room at the limit."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.port = _Port()
+        self.gate.add_port(self.port)
+        self.connections = [self.connect() for _ in range(3)]
+
+    def wait(self, seconds: float) -> None:
+        for _ in range(round(seconds * 4)):
+            self.clock.advance(0.25)
+            for connection in self.gate:
+                if connection.transport.disconnected:
+                    connection.connectionLost(Failure(ConnectionAborted()))
+
+    def test_who_stands_still_makes_room(self) -> None:
+        """At the limit the one that did nothing for longest is closed after its grace, and nobody more than needed."""
+        self.wait(GRACE - 0.25)
+        self.assertEqual((list(self.gate), self.port.reading), (self.connections, False))
+        self.wait(0.25)
+        self.assertEqual((list(self.gate), self.port.reading), (self.connections[1:], True))
+        self.wait(2 * GRACE)
+        self.assertEqual(list(self.gate), self.connections[1:])
+        self.connect()
+        self.wait(0.25)
+        self.assertEqual(list(self.gate)[:-1], self.connections[2:])
+
+    def test_who_gets_on_stays_longer(self) -> None:
+        """A client that began something is the last in the row, also behind TLS."""
+        self.wait(GRACE - 1)
+        tls = ProtocolWrapper(WrappingFactory(None), _Echo())
+        tls.transport = self.connections[0]
+        got_on(tls)
+        got_on(self.connections[1])
+        self.wait(1)
+        self.assertEqual(list(self.gate), self.connections[:2])
+
+    def test_sessions_stay(self) -> None:
+        """A connection with a session is never closed; where all have one, the port waits."""
+        for connection in self.connections:
+            keep(connection)
+            got_on(connection)
+        self.wait(3 * GRACE)
+        self.assertEqual((list(self.gate), self.port.reading), (self.connections, False))
+        late = self.connect()
+        self.connections.pop(0).connectionLost(Failure(ConnectionDone()))
+        self.wait(GRACE)
+        self.assertEqual((list(self.gate), self.port.reading), (self.connections, True))
+        self.assertTrue(late.transport.disconnected)
+
+    def test_below_the_limit_nobody_has_to_go(self) -> None:
+        """With room left, holding still costs nothing, and no timer runs."""
+        self.connections[1].connectionLost(Failure(ConnectionDone()))
+        self.clock.advance(20)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.wait(3 * GRACE)
+        self.assertEqual(len(self.gate), 2)
+
+    def test_a_transport_without_a_connection(self) -> None:
+        """On a transport that is nobody's connection there is nothing to say."""
+        got_on(StringTransport())
+        keep(None)
 
 
 class WelcomeTests(SynchronousTestCase):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import attrs
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
@@ -14,6 +14,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from gateway.model.client import Arrival
 from gateway.model.errors import HttpRefusal, Reason, Refused
+from gateway.net.connection import GRACE, ConnectionFactory, Gate
 from gateway.net.door import ANSWER_DEADLINE, BODY_DEADLINE, CLOSE_DEADLINE, HEAD_DEADLINE, IDLE_DEADLINE, Door
 from gateway.net.fronts import Fronts
 from gateway.net.site_channel import SiteChannel
@@ -449,6 +450,38 @@ class UpgradeTests(_Case):
         (event,) = list(observer)
         self.assertEqual(event["kind"], "KeyError")
         self.assertNotIn("T0P-SECRET", repr(dict(event)))
+
+
+class CrowdedTests(_Case):
+    """At the gate's limit."""
+
+    def test_who_makes_room(self) -> None:
+        """Who asks for nothing goes first, who asked or was answered lately later, who was let in never."""
+        gate = Gate(3, self.fronts.wheel)
+        factory = ConnectionFactory(Factory.forProtocol(lambda: Door(self.fronts, self.arrival)), gate)
+
+        def connect():
+            connection, transport = factory.buildProtocol(None), SocketTransport(self.clock)
+            transport.protocol = connection
+            connection.makeConnection(transport)
+            return connection
+
+        session, asking, _ = connect(), connect(), connect()
+        self.gate.let_in()
+        session.dataReceived(request("/?token=T0P-SECRET"))
+        self.advance(GRACE - 1)
+        asking.dataReceived(b"GET /later HTTP/1.1\r\nHost: g\r\n\r\n")
+        self.advance(1)
+        self.assertEqual(list(gate), [session, asking])
+        connect()
+        self.advance(GRACE - 2)
+        self.page.later[0].finish()
+        self.advance(2)
+        self.assertEqual(list(gate), [session, asking])
+        connect()
+        self.advance(2 * GRACE)
+        self.assertIn(session, gate)
+        self.assertNotIn(asking, gate)
 
 
 class DeadlineTests(_Case):

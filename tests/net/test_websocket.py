@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.model.client import Way
 from gateway.model.errors import Reason, Refused
+from gateway.net.connection import GRACE, ConnectionFactory, Gate
 from gateway.net.entering import OPENING_DEADLINE
-from tests.support.front import SocketClient
-from tests.support.pipes import turn
+from gateway.net.websocket_pipe import WebSocketFront
+from gateway.net.wheel import Wheel
+from gateway.wire.http1 import RequestStream
+from tests.support.front import Counts, Gatekeeper, SocketClient, presentation
+from tests.support.pipes import SocketTransport, turn
 from tests.support.ws import (
     ACCEPT,
     client_frame,
@@ -114,6 +120,20 @@ class EnteringTests(SynchronousTestCase):
         turn(client.clock)
         self.assertTrue(client.transport.closed)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_keeps_its_place(self) -> None:
+        """Whoever was let in is not closed to make room for others; who waits to be is."""
+        for let_in in (True, False):
+            clock, gatekeeper = Clock(), Gatekeeper(now=let_in)
+            front = WebSocketFront(Wheel(clock), Counts(), 0)
+            gate = Gate(1, front.wheel)
+            transport = SocketTransport(clock)
+            transport.protocol = ConnectionFactory(Factory.forProtocol(Protocol), gate).buildProtocol(None)
+            transport.protocol.makeConnection(transport)
+            (event,) = RequestStream().receive(request("/"))
+            front.open(transport.protocol, event, presentation(), gatekeeper)
+            clock.pump([0.25] * round(4 * GRACE + 4))
+            self.assertEqual(len(gate), int(let_in))
 
     def test_ill_formed_handshakes(self) -> None:
         """A handshake out of order is refused before anybody is asked, without a word of the request."""
