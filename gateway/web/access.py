@@ -193,6 +193,6 @@ def require(key: Key, role: Role, arrival: Arrival) -> None:
     """Check a key's role.  :raises Trouble:"""
     if key.role < role:
         needed, has = role.name.lower(), key.role.name.lower()
-        tell(_log, Event.API_REFUSED, peer=arrival.address, key=key.name, role=has, why=f"needs the role {needed}")
+        tell(_log, Event.API_REFUSED, peer=arrival.address, key_name=key.name, role=has, why=f"needs the role {needed}")
         detail = f"This call needs the role {needed}; the key is a {has}'s."
         raise Trouble(Problem(403, "forbidden", "This key may not do that", detail))

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.model.client import Arrival
 from gateway.model.events import Event
+from gateway.observe.redaction import SECRET_NAMES
 from gateway.sessions.limits import Rate
 from gateway.web.access import MAX_FILE, MAX_KEYS, Access, ApiKeys, KeysFault, Role, parse_keys, require
 from gateway.web.problems import Trouble
@@ -153,8 +154,9 @@ class AccessTests(SynchronousTestCase):
             self.status("Bearer s3cret-key")
             self.status("Bearer VIEWER", role=Role.ADMIN)
         self.assertEqual([event["event"] for event in events], [Event.API_REFUSED] * 2)
-        self.assertEqual((events[1]["key"], events[1]["peer"]), ("viewer", "192.0.2.1"))
+        self.assertEqual((events[1]["key_name"], events[1]["peer"]), ("viewer", "192.0.2.1"))
         self.assertNotIn("s3cret", str(events))
+        self.assertFalse(SECRET_NAMES & events[1].keys(), "a field that would be masked")
 
     def test_require(self):
         """A call may ask for more than its route did."""
