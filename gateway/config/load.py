@@ -16,6 +16,7 @@ from attrs import evolve
 from gateway.config.place import ConfigError, Place, show
 from gateway.config.schema import Config, Listen, Tickets
 from gateway.config.tables import read_table
+from gateway.config.urls import is_local
 
 CONFIG_MAX = 8 << 20
 """Bytes of a file: tens of thousands of consoles; more belong into a driver."""
@@ -26,6 +27,11 @@ SEALED_TTL = 900
 SEALED_WARNING = (
     'store "sealed" alone: a ticket is a bearer token until it expires; uses, revocation, sessions and limits '
     'are not shared between nodes, and revoking a ticket is not possible (store "sealed+sqlite" keeps them)'
+)
+
+ADMIN_WARNING = (
+    "plain HTTP that is not on loopback alone: API keys cross the network in the clear; "
+    "use tcp:PORT:interface=127.0.0.1 or unix:/PATH, or a network of its own"
 )
 
 DEMO = """
@@ -133,6 +139,8 @@ def _tickets(root: Place, config: Config, data: dict[str, Any]) -> Tickets:
 
 
 def _check_admin(root: Place, config: Config) -> None:
+    if config.admin.endpoint and not is_local(config.admin.endpoint):
+        root.at("admin").at("endpoint").warn(ADMIN_WARNING)
     if config.admin.endpoint in [one.endpoint for one in config.listen]:
         raise root.at("admin").at("endpoint").wrong("the endpoint of a [[listen]] table", "another one")
     if config.api.on == {"admin"} and not config.admin.endpoint:

@@ -58,6 +58,18 @@ def endpoint_or_off(place: Place, value: object) -> str:
     return "" if value == "off" else endpoint(place, value)
 
 
+def is_local(endpoint: str) -> bool:
+    """Whether only this host reaches a listening endpoint."""
+    kind, *parts = re.split(r"(?<!\\):", endpoint)
+    if kind == "unix":
+        return True
+    interface = next((part.partition("=")[2] for part in parts if part.startswith("interface=")), "")
+    try:
+        return ipaddress.ip_address(interface.replace("\\", "")).is_loopback
+    except ValueError:
+        return interface == "localhost"
+
+
 def origin(place: Place, value: object) -> str:
     """Read an origin, written as browsers send it."""
     plain = _origin(value)

@@ -120,6 +120,13 @@ class RulesTests(SynchronousTestCase):
         self.assertEqual(read(off + "on = []").api.on, frozenset())
         self.assertEqual(read(off).admin.endpoint, "")
 
+    def test_admin_for_everybody(self) -> None:
+        """An admin endpoint that other hosts reach is used, and warned about."""
+        (warning,) = read('[admin]\nendpoint = "tcp:9443"').warnings
+        self.assertIn("gw.toml: admin.endpoint: plain HTTP", warning)
+        for text in ("tcp:9443:interface=127.0.0.1", "unix:/run/admin", "off"):
+            self.assertEqual(read(f'[admin]\nendpoint = "{text}"').warnings, ())
+
     def test_sealed_alone(self) -> None:
         """Sealed tickets without a store are good for 15 minutes, and the operator is told what they are."""
         config = read('[tickets]\nstore = "sealed"')

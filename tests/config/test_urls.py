@@ -22,6 +22,19 @@ class UrlsTests(ValuesCase):
         wrong = ("", "443", "tcp:", "tcp:x", "tcp:65536", "tcp:-1", "tcp:٣", "ssl:443", "unix:gw.sock", "tcp:1\n", 443)
         self.refuses(urls.endpoint, "tcp:PORT", *wrong)
 
+    def test_local_endpoints(self) -> None:
+        """Which endpoints only this host reaches: loopback, by its name or by its number, and sockets in files."""
+        for text in (
+            "tcp:1:interface=127.0.0.1",
+            "tcp:1:backlog=5:interface=127.1.2.3",
+            r"tcp6:1:interface=\:\:1",
+            "tcp:1:interface=localhost",
+            "unix:/run/a",
+        ):
+            self.assertTrue(urls.is_local(text), text)
+        for text in ("tcp:1", "tcp6:1", "tcp:1:interface=10.0.0.1", r"tcp6:1:interface=\:\:", "tcp:1:interface=h"):
+            self.assertFalse(urls.is_local(text), text)
+
     def test_later_endpoint(self) -> None:
         """Socket activation comes later."""
         self.assertIn("not in this version", self.refusal(urls.endpoint, "systemd:domain=INET:index=0"))
