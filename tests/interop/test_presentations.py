@@ -511,9 +511,9 @@ class EndingTests(OnARig):
 
 
 class LimitTests(OnARig):
-    """Time limits, with short times."""
+    """Limits of what a session may take, with short times."""
 
-    tickets = "resume_window = 1\nlinger = 0.5\nidle = 1.5\nmax_session = 4"
+    tickets = "idle = 1.5\nmax_session = 4"
 
     def test_idle_and_absolute(self) -> None:
         """A session without input ends as idle, a busy one at its limit: both with 1008, and not before."""
@@ -533,6 +533,12 @@ class LimitTests(OnARig):
                 return awaited.closed()
             except TimeoutError:
                 typing.send(b".")
+
+
+class WindowTests(OnARig):
+    """The time in which a client may come, or come back."""
+
+    tickets = "resume_window = 5\nlinger = 0.5"
 
     def test_resume_window(self) -> None:
         """Who comes back too late is refused; the machine's connection is let go before, after ``linger``."""
