@@ -64,7 +64,7 @@ class MachineTests(BrowserCase):
             f'[console.diskless]\nkind = "vnc"\naddress = "127.0.0.1:{world.diskless.port}"\n'
             '[console.demo]\nkind = "demo"\n'
         )
-        world.gateway = world.keep(gateway.start(), Gateway.clean)
+        world.gateway = world.keep(gateway, Gateway.clean).start()
 
     @staticmethod
     def start_machines(world: World) -> None:
@@ -238,7 +238,7 @@ class PhotoTests(BrowserCase):
         self.paint(photo)
         world.lab.run("display", "-window", "root", str(photo)).process.wait(DEADLINE)
         consoles = f'[console.lab]\nkind = "vnc"\naddress = "127.0.0.1:{world.lab.port}"\n'
-        world.gateway = world.keep(Gateway(consoles).start(), Gateway.clean)
+        world.gateway = world.keep(Gateway(consoles), Gateway.clean).start()
 
     @staticmethod
     def paint(path: Path) -> None:

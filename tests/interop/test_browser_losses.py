@@ -28,7 +28,7 @@ class LossTests(BrowserCase):
         self.start_machine(world, "orchid")
         world.keep(world, lambda world: world.lab.stop())
         consoles = f'[console.lab]\nkind = "vnc"\naddress = "127.0.0.1:{world.lab.port}"\n'
-        world.gateway = world.keep(Gateway(consoles).start(), Gateway.clean)
+        world.gateway = world.keep(Gateway(consoles), Gateway.clean).start()
 
     @staticmethod
     def start_machine(world: World, colour: str, port: int = 0) -> None:

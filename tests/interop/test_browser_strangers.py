@@ -61,8 +61,8 @@ class StrangerTests(BrowserCase):
             f'[console.lab]\nkind = "vnc"\naddress = "127.0.0.1:{world.lab.port}"\n[console.demo]\nkind = "demo"\n'
         )
         allowed = f'[browser]\nallowed_origins = ["{world.portal.url}"]\n'
-        world.gateway = world.keep(Gateway(consoles, more=allowed).start(), Gateway.clean)
-        world.closed = world.keep(Gateway(consoles).start(), Gateway.clean)
+        world.gateway = world.keep(Gateway(consoles, more=allowed), Gateway.clean).start()
+        world.closed = world.keep(Gateway(consoles), Gateway.clean).start()
 
     def setUp(self) -> None:
         super().setUp()

@@ -42,7 +42,7 @@ class TicketTests(BrowserCase):
             + '[console.demo]\nkind = "demo"\n[console.line]\nkind = "serial"\naddress = "127.0.0.1:9"\n',
             more="[limits]\nsessions_per_user = 1\n",
         )
-        world.gateway = world.keep(gateway.start(), Gateway.clean)
+        world.gateway = world.keep(gateway, Gateway.clean).start()
 
     @staticmethod
     def small(world: World, colour: str) -> Xvnc:

@@ -57,13 +57,14 @@ def free_port() -> int:
 
 def until(what: str, check: Callable[[], Any], seconds: float = DEADLINE) -> Any:
     """Ask ``check`` until it gives something true; fail naming ``what`` after the deadline."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
         if found := check():
             return found
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise AssertionError(f"{what} did not happen within {seconds:g} s")
-        time.sleep(0.02)
+        time.sleep(min(max(0.02, waited / 10), 0.2))  # asking costs time that the other side needs
 
 
 def answers(port: int) -> bool:
