@@ -25,7 +25,7 @@ from gateway.model.client import Arrival
 from gateway.web.access import Access, Key, Role
 from gateway.web.fields import Fields, parse_object
 from gateway.web.problems import CONTENT_TYPE, BadField, Problem, Trouble, problem_of
-from gateway.web.requests import MAX_BODY, answer, arrival_of, body_of, header
+from gateway.web.requests import answer, arrival_of, body_of, header
 
 ROOT: Final = b"/api/v1/"
 DEADLINE: Final = 30.0  # seconds for one call: some ask a hypervisor first
@@ -137,13 +137,10 @@ class Api(Resource):
         arrival = arrival_of(request)
         authorization = header(request, "authorization")
         user = None if route.role is None else self._access.key_for(authorization, route.role, arrival)
-        body = body_of(request)
-        if body is None:
-            raise Trouble(Problem(413, "too-large", "Too large", f"A body has at most {MAX_BODY} bytes."))
         call = Call(
             arrival=arrival,
             parts=parts,
-            body=body,
+            body=body_of(request),
             media_type=(header(request, "content-type") or ("",))[0].partition(";")[0].strip().lower(),
             query=_query(request),
             authorization=authorization,

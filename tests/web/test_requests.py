@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.model.client import Arrival
 from gateway.web.api import Answer, Route
-from gateway.web.requests import IDLE, GatewaySite, arrival_of
+from gateway.web.requests import arrival_of
 from tests.support.web import ARRIVAL, WebBench, logged, read_reply
 
 
@@ -36,23 +34,6 @@ class ArrivalTests(SiteCase):
         """A request's arrival is that of its connection."""
         self.bench.ask("GET", "/api/v1/x")
         self.assertEqual(self.calls[0].arrival, ARRIVAL)
-
-    def test_accepted(self):
-        """A site that accepts by itself knows the client by its address, written one way."""
-        site = GatewaySite(
-            self.bench.site.resource, self.bench.policy, self.bench.clock, Arrival("", listener="admin", secure=True)
-        )
-        for address, expected in (
-            (IPv4Address("TCP", "192.0.2.9", 7), ("192.0.2.9", 7)),
-            (IPv6Address("TCP", "::ffff:192.0.2.9", 7), ("192.0.2.9", 7)),
-            (UNIXAddress(None), ("unix", 0)),
-        ):
-            channel, transport = site.buildProtocol(address), StringTransport()
-            channel.makeConnection(transport)
-            channel.dataReceived(b"GET /api/v1/x HTTP/1.1\r\nHost: h\r\n\r\n")
-            arrival = self.calls[-1].arrival
-            self.assertEqual((arrival.address, arrival.port), expected)
-            self.assertEqual((arrival.listener, arrival.secure), ("admin", True))
 
 
 class HeaderTests(SiteCase):
@@ -91,13 +72,11 @@ class ConnectionTests(SiteCase):
         reply = self.bench.ask("GET", "http://h/api/v1/consoles/lab?", key="viewer")
         self.assertEqual(reply.json["name"], "lab")
 
-    def test_idle(self):
-        """An idle connection is closed."""
+    def test_no_deadlines(self):
+        """How long a connection may be idle is the door's matter."""
         transport = self.bench.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        self.bench.turn(IDLE - 1)
+        self.bench.turn(600)
         self.assertFalse(transport.disconnecting)
-        self.bench.turn(2)
-        self.assertTrue(transport.disconnecting)
 
     def test_silence(self):
         """No request is logged, whatever its path."""
