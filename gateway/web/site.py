@@ -8,17 +8,15 @@ before a request gets here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from twisted.web.http import Request
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from gateway.observe.metrics import CONTENT_TYPE
 from gateway.web.api import Api
 from gateway.web.pages import File, Pages
 from gateway.web.requests import answer
-
-METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 Report = Callable[[], tuple[int, bytes]]
 """What a path of the operator's answers: a status and a text."""
@@ -75,7 +73,7 @@ def admin_tree(*, api: Api | None, metrics: Callable[[], bytes], ready: Callable
     """What an operator's machines ask."""
     nothing = Pages({})
     reports: dict[str, IResource] = {
-        "metrics": Reporting(lambda: (200, metrics()), METRICS_TYPE),
+        "metrics": Reporting(lambda: (200, metrics()), CONTENT_TYPE),
         "healthz": Reporting(lambda: (200, b"ok\n")),
         "readyz": Reporting(lambda: (200, b"ready\n") if ready() else (503, b"not ready\n")),
     }

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.observe.metrics import CONTENT_TYPE
 from gateway.web.api import Api
 from gateway.web.requests import GatewaySite
-from gateway.web.site import METRICS_TYPE, admin_tree
+from gateway.web.site import admin_tree
 from tests.support.web import WebBench
 
 
@@ -47,7 +48,7 @@ class AdminTests(SiteCase):
         self.serve()
         metrics = self.bench.ask("GET", "/metrics")
         self.assertEqual((metrics.status, metrics.body), (200, b"consolegw_ready 1\n"))
-        self.assertEqual(metrics.headers["Content-Type"], METRICS_TYPE)
+        self.assertEqual(metrics.headers["Content-Type"], CONTENT_TYPE)
         self.assertEqual(self.bench.ask("GET", "/healthz").status, 200)
         self.assertEqual(self.bench.ask("GET", "/readyz").status, 200)
         self.is_ready = False
