@@ -27,6 +27,9 @@ class Right(enum.Enum):
 
 DEFAULT_RIGHTS = frozenset({Right.VIEW, Right.CONTROL, Right.CLIPBOARD})
 
+MAX_TICKET = 4096
+"""Characters of a ticket: the longest sealed one (contract section 5); what most clients can carry is far below."""
+
 UNLIMITED = 0
 """As ``uses``: any number."""
 

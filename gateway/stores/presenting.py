@@ -17,10 +17,7 @@ from attrs import frozen
 
 from gateway.model.errors import Reason, Refused
 from gateway.model.secret import Secret
-from gateway.model.ticket import UNLIMITED, Grant, Presenter
-
-MAX_TICKET = 4096
-"""Characters of a presented ticket: the longest sealed one (contract section 5)."""
+from gateway.model.ticket import MAX_TICKET, UNLIMITED, Grant, Presenter
 
 MAX_TICKETS = 200_000
 """Tickets kept by one store: about 200 MB in memory, far above what people can open in a minute."""

@@ -19,11 +19,11 @@ from attrs import evolve, frozen
 from gateway.model.errors import NotSupported, Reason, Refused
 from gateway.model.seams import TicketStore
 from gateway.model.secret import Secret, base64url
-from gateway.model.ticket import UNLIMITED, Grant, Mint, Minted, Presenter, Redeemed, Selector
+from gateway.model.ticket import MAX_TICKET, UNLIMITED, Grant, Mint, Minted, Presenter, Redeemed, Selector
 from gateway.stores.codec import Malformed, pack_grant, unpack_grant
 from gateway.stores.memory import MemoryStore
 from gateway.stores.presenting import new_session_id, new_ticket_id
-from gateway.stores.sealing import MAX_TICKET, BadSeal, Sealer
+from gateway.stores.sealing import BadSeal, Sealer
 
 BEARER_TYP = "cgw-ticket"
 COUNTED_TYP = "cgw-ticket-s"

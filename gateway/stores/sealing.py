@@ -25,9 +25,6 @@ from gateway.model.errors import NotSupported
 from gateway.model.secret import base64url
 from gateway.stores.files import create_privately
 
-MAX_TICKET = 4096
-"""Characters of a sealed ticket (contract section 5); what clients can carry is far below."""
-
 MAX_STORED = 256 * 1024
 """Characters of a sealed grant in a database: a target may hold a CA file."""
 

@@ -20,7 +20,7 @@ from gateway.wire.http1 import MAX_HEAD, MAX_HEADERS, MAX_LINE, BadRequest, Head
 from gateway.wire.reader import Need, Reader, Steps
 
 MAX_TICKET: Final = 4096
-"""Longest ticket in bytes, a sealed one included."""
+"""Longest ticket in bytes, a sealed one included: that of ``gateway.model.ticket``, which is not known here."""
 
 MAX_BASIC: Final = 7 * 1024
 """Longest credentials: such a ticket and a user name of a KiB, in base64."""

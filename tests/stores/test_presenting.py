@@ -6,8 +6,8 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.model.errors import Reason, Refused
-from gateway.model.ticket import UNLIMITED, Presenter
-from gateway.stores.presenting import MAX_TICKET, Standing, digest_of, key_of, new_session_id, new_ticket_id
+from gateway.model.ticket import MAX_TICKET, UNLIMITED, Presenter
+from gateway.stores.presenting import Standing, digest_of, key_of, new_session_id, new_ticket_id
 from tests.support.contracts import GRANT
 
 STANDING = Standing(one_shot=False, uses=1, used=0, expires_at=100.0, revoked=False)

@@ -9,11 +9,11 @@ from twisted.trial.unittest import TestCase
 
 from gateway.model.errors import NotSupported, Reason
 from gateway.model.target import ConsoleKind
-from gateway.model.ticket import UNLIMITED, Grant, Mint
+from gateway.model.ticket import MAX_TICKET, UNLIMITED, Grant, Mint
 from gateway.stores.database import Database
 from gateway.stores.memory import MemoryStore
 from gateway.stores.sealed import SealedStore
-from gateway.stores.sealing import MAX_TICKET, Sealer, SealingKey
+from gateway.stores.sealing import Sealer, SealingKey
 from gateway.stores.sqlite import SqliteStore
 from tests.support.contracts import (
     GRANT,

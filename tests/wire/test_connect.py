@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.model import ticket as tickets
 from gateway.wire.connect import (
     MAX_BASIC,
     MAX_FIELDS,
@@ -49,6 +50,10 @@ class PresentedTests(SynchronousTestCase):
     def assert_bad(self, found: Head) -> None:
         """The request is refused for its form."""
         self.assertEqual(self.assertRaises(BadRequest, presented, found).status, 400)
+
+    def test_the_longest_ticket(self) -> None:
+        """The bound is that of tickets everywhere else."""
+        self.assertEqual(MAX_TICKET, tickets.MAX_TICKET)
 
     def test_old_viewer(self) -> None:
         """The Java viewer's request, which is HTTP/1.0 and has no headers."""
