@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from gateway.model.client import normalise
+from gateway.model.client import as_ip, normalise
 from gateway.model.target import Address, UnixAddress
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -111,7 +111,7 @@ class AllowedTargets:
         """
         if isinstance(address, UnixAddress):
             return self._allows_path(address.path)
-        host = _ip(address.host)
+        host = as_ip(normalise(address.host))
         if host is None and not any(
             e.name == _plain_name(address.host) and e.has_port(address.port) for e in self._named
         ):
@@ -120,7 +120,7 @@ class AllowedTargets:
             return False
         if resolved is None:
             return True
-        ip = _ip(resolved)
+        ip = as_ip(normalise(resolved))
         if ip is None:
             return False
         free = host is None and not any(ip in guard for guard in _GUARDED)
@@ -172,13 +172,6 @@ def _inside(network: Network, guard: Network) -> bool:
     if isinstance(network, ipaddress.IPv4Network):
         return isinstance(guard, ipaddress.IPv4Network) and network.subnet_of(guard)
     return isinstance(guard, ipaddress.IPv6Network) and network.subnet_of(guard)
-
-
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(normalise(host))
-    except ValueError:
-        return None
 
 
 def _plain_name(name: str) -> str:

@@ -33,11 +33,23 @@ class Arrival:
     server_name: str | None = None
 
 
+def as_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address that a text is, if it is one."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def is_ip(text: str) -> bool:
+    """Whether a host is an IP address, and not a name."""
+    return as_ip(text) is not None
+
+
 def normalise(address: str) -> str:
     """Write an address one way: ``::ffff:10.0.0.5`` becomes ``10.0.0.5``; what is no address stays."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
+    parsed = as_ip(address.partition("%")[0])
+    if parsed is None:
         return address
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return str(mapped or parsed)
@@ -45,9 +57,8 @@ def normalise(address: str) -> str:
 
 def site_of(address: str) -> str:
     """What a stock client's session belongs to: the IPv4 address, or the /64 of an IPv6 one."""
-    try:
-        parsed = ipaddress.ip_address(normalise(address))
-    except ValueError:
+    parsed = as_ip(normalise(address))
+    if parsed is None:
         return address
     if parsed.version == 4:
         return str(parsed)

@@ -11,6 +11,8 @@ import ipaddress
 
 from attrs import frozen
 
+from gateway.model.client import as_ip
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 UNIX = "unix"
@@ -31,8 +33,5 @@ class TrustedProxies:
         """Whether this peer (normalised, as in an arrival) is among them."""
         if address == UNIX:
             return self.unix
-        try:
-            ip = ipaddress.ip_address(str(address))
-        except ValueError:
-            return False
-        return any(ip in network for network in self.networks)
+        ip = as_ip(str(address))
+        return ip is not None and any(ip in network for network in self.networks)

@@ -8,7 +8,6 @@ session's business; which target, the driver's.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +20,7 @@ from twisted.internet.interfaces import IConnector
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 
+from gateway.model.client import is_ip
 from gateway.model.errors import Unreachable
 from gateway.model.seams import Pipe, Upstream
 from gateway.model.target import Address, ConsoleKind, Target, TcpAddress, TlsPolicy, UnixAddress
@@ -108,7 +108,7 @@ class Dialer:
         raise failure
 
     async def _ips(self, address: TcpAddress) -> list[str]:
-        if _is_ip(address.host):
+        if is_ip(address.host):
             return [address.host]
         return await resolve(self._reactor, address.host, address.port, self._connect_timeout)
 
@@ -193,11 +193,3 @@ class _Attempt(ClientFactory):
 def _words(error: ConnectError) -> str:
     """The system's own words, without the address: it is told beside them."""
     return str(error.args[0]) if error.args and error.args[0] else type(error).__name__
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +23,7 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from gateway.model.client import is_ip
 from gateway.model.errors import Unreachable
 from gateway.model.target import Pin, TlsPolicy
 
@@ -142,7 +142,7 @@ def _chain_judge(policy: TlsPolicy, name: str) -> Judge:
 
 def _name_complaint(certificate: x509.Certificate, name: str) -> str:
     try:
-        if _is_ip(name):
+        if is_ip(name):
             verify_certificate_ip_address(certificate, name)
         else:
             verify_certificate_hostname(certificate, name)
@@ -174,14 +174,6 @@ class _Creator:
         connection = SSL.Connection(self._context, None)
         # The verify callback finds the protocol here.
         connection.set_app_data(protocol)
-        if self._name and not _is_ip(self._name):
+        if self._name and not is_ip(self._name):
             connection.set_tlsext_host_name(self._name.encode("ascii"))
         return connection
-
-
-def _is_ip(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

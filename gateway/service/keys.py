@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from gateway.model.client import is_ip
 from gateway.model.secret import Secret
 from gateway.net.self_signed import make_self_signed
 
@@ -43,8 +43,8 @@ def ensure_keys(*, keys: Path, api_keys: Path, name: str, public_urls: Iterable[
     certificate = keys / "default.pem"
     if not certificate.exists():
         hosts = list(dict.fromkeys(_hosts(public_urls, node)))
-        names = [host for host in hosts if not _is_ip(host)]
-        make_self_signed(names, [host for host in hosts if _is_ip(host)], certificate)
+        names = [host for host in hosts if not is_ip(host)]
+        make_self_signed(names, [host for host in hosts if is_ip(host)], certificate)
         made.append(certificate)
     api_key = api_keys.parent / f"{name}-api-key"
     if not api_keys.exists():
@@ -62,14 +62,6 @@ def _hosts(public_urls: Iterable[str], node: str) -> Iterator[str]:
             yield host
     yield from ("localhost", "127.0.0.1", "::1")
     yield node
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,14 +8,13 @@ public URL as ever: nothing here says which site this is.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Container
 from typing import Final
 
 from attrs import evolve
 
-from gateway.model.client import Arrival, normalise
+from gateway.model.client import Arrival, is_ip, normalise
 from gateway.wire.http1 import Head
 
 MAX_HOPS: Final = 16
@@ -68,8 +67,4 @@ def _parse(hop: str) -> tuple[str, int] | None:
         return None
     address = match["v6"] or match["v4"] or match["bare"]
     port = int(match["port6"] or match["port4"] or 0)
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return None
-    return (normalise(address), port) if port < 65536 else None
+    return (normalise(address), port) if port < 65536 and is_ip(address) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.model.client import Arrival, Presentation, Way, normalise, site_of
+from gateway.model.client import Arrival, Presentation, Way, as_ip, is_ip, normalise, site_of
 from gateway.model.secret import Secret
 
 
@@ -23,6 +23,15 @@ class AddressTests(SynchronousTestCase):
     def test_what_is_no_address_stays(self) -> None:
         """A local socket's word is not touched."""
         self.assertEqual(normalise("unix"), "unix")
+
+    def test_addresses_and_names(self) -> None:
+        """What is an IP address is told from what is a name, or nothing at all."""
+        for text in ("10.0.0.5", "::1", "fe80::1%eth0"):
+            self.assertTrue(is_ip(text), text)
+            self.assertEqual(str(as_ip(text)), text)
+        for text in ("host", "10.0.0", "10.0.0.256", "[::1]", "unix", ""):
+            self.assertFalse(is_ip(text), text)
+            self.assertIsNone(as_ip(text))
 
     def test_a_site_is_an_ipv4_address_or_the_64_of_an_ipv6_one(self) -> None:
         """Privacy addresses of one home are one presenter; neighbours in IPv4 are two."""
