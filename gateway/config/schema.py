@@ -130,7 +130,9 @@ class Tickets:
         path, "The keys that seal tickets and the database; the first seals, all open.", "keys/sealed-keys"
     )
     ttl: float = setting(seconds(1, YEAR), "Seconds to the first presentation.", 60, shown="60; 900 with store sealed")
-    resume_window: float = setting(seconds(5, DAY), "Seconds in which a lost session may be continued; 5 at least.", 120)
+    resume_window: float = setting(
+        seconds(5, DAY), "Seconds in which a lost session may be continued; 5 at least.", 120
+    )
     linger: float = setting(seconds(0, 3600), "Seconds an upstream is kept for a client that vanished.", 10)
     max_session: float = setting(seconds(0, YEAR), "Seconds after which a session ends; 0 = none.", 0)
     idle: float = setting(seconds(0, YEAR), "Seconds without input after which a session ends; 0 = none.", 0)

@@ -57,7 +57,11 @@ class Event(enum.Enum):
     API_REFUSED = ("api_refused", "warn", "A call of the API had no key, a wrong one, or too small a role.", 10)
     API_KEYS_KEPT = ("api_keys_kept", "error", "The file of API keys is broken; the keys read before stay.")
     LIMIT_REACHED = ("limit_reached", "warn", "A client was turned away over one of the limits.", 10)
-    ACCEPTING_PAUSED = ("accepting_paused", "warn", "As many connections as allowed are open: who stands still makes room, or new ones wait.")
+    ACCEPTING_PAUSED = (
+        "accepting_paused",
+        "warn",
+        "As many connections as allowed are open: who stands still makes room, or new ones wait.",
+    )
     ACCEPTING_RESUMED = ("accepting_resumed", "info", "New connections are accepted again.")
     AUDIT_FAILED = ("audit_failed", "error", "Audit lines could not be written and are lost.")
     STORE_FAILED = ("store_failed", "error", "The store of tickets or sessions does not answer.")
