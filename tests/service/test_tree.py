@@ -98,6 +98,14 @@ class TreeTests(SynchronousTestCase):
         self.assertNotIn(b"Strict-Transport-Security", ask(8080, "10.0.0.5", page)[1])
         self.assertEqual(ask(8080, "10.0.0.6", proxied + health)[0], "10.0.0.6")
 
+    def test_a_balancer_is_no_client(self) -> None:
+        """How often one may connect is not asked of the balancer that asks for many; it is asked of everybody else."""
+        self.built(self.config(BALANCED)).privilegedStartService()
+        (factory,) = (factory for port, factory, *_ in self.reactor.tcpServers if port == 8080)
+        for peer, limited in (("10.0.0.6", False), ("10.0.0.5", True)):
+            made = [factory.buildProtocol(IPv4Address("TCP", peer, port)) for port in range(30)]
+            self.assertEqual(None in made, limited, peer)
+
     def test_no_admin_endpoint(self) -> None:
         """With endpoint = "off" there is none."""
         self.built(self.config(TWO_PORTS + '[admin]\nendpoint = "off"\n')).privilegedStartService()
