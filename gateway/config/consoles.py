@@ -2,7 +2,7 @@
 ``[console.NAME]`` and ``[driver.NAME]``: what the gateway opens.
 
 A console given by hand becomes a target and a line of the console list here;
-drivers come with later versions.
+its log-in and TLS are read in ``security.py``.  Drivers come with later versions.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 from attrs import frozen
 
 from gateway.config.place import NOT_YET, Place, show
-from gateway.config.tables import NamedTables, read_table, setting
-from gateway.config.urls import addresses, pins
-from gateway.config.values import certificates, choice, optional, secret_env, secret_file, text, whole
-from gateway.model.secret import Secret
+from gateway.config.security import SecurityTable, UpstreamTls, security, upstream_tls
+from gateway.config.tables import NamedTables, setting
+from gateway.config.urls import addresses
+from gateway.config.values import choice, text, whole
 from gateway.model.target import (
     Address,
     ConsoleInfo,
     ConsoleKind,
-    Pin,
     Security,
     SecurityType,
     Target,
@@ -29,59 +28,6 @@ DRIVER_KINDS = ("vsphere", "nova", "proxmox", "libvirt", "qemu", "http")
 
 _MANY_SOCKETS = frozenset({ConsoleKind.RAW})
 """Kinds of which one session may have several sockets."""
-
-
-@frozen(kw_only=True)
-class SecurityTable:
-    """How the gateway logs in to one VNC server."""
-
-    type: str = setting(
-        choice("", "none", "vnc", later=("vencrypt", "tls", "sasl", "ard", "ra2", "mslogon", "tight", "ultra")),
-        "The log-in that the server asks for: none or vnc (a password).",
-        "",
-        shown='"vnc" with a password, else "none"',
-    )
-    password_file: Secret | None = setting(optional(secret_file), "The file with the server's password.", None)
-    password_env: Secret | None = setting(optional(secret_env), "The environment variable with it.", None)
-    username: str = setting(text, "The user to log in as.", "", later=True)
-    ca: bytes | None = setting(optional(certificates), "The CA of the server's certificate.", None, later=True)
-
-
-@frozen(kw_only=True)
-class UpstreamTls:
-    """TLS around the whole connection to a console; ``tls = true`` is the system's CAs."""
-
-    ca: bytes | None = setting(optional(certificates), "The CA of the console's certificate (PEM).", None)
-    pin: tuple[Pin, ...] = setting(
-        lambda place, value: () if value is None else pins(place, value),
-        "The certificate's digest, sha256:HEX or sha1:HEX; a list accepts any of them.",
-        None,
-    )
-    server_name: str | None = setting(optional(text), "The name in the certificate, where it is not the host.", None)
-
-
-def security(place: Place, value: object) -> Security:
-    """Read ``security = {…}``; a password alone means type vnc."""
-    table = read_table(SecurityTable, place, value)
-    if table.password_file and table.password_env:
-        raise place.wrong("both password_file and password_env", "one of them")
-    password = table.password_file or table.password_env
-    kind = SecurityType(table.type) if table.type else SecurityType.VNC if password else SecurityType.NONE
-    if kind is SecurityType.NONE and password:
-        raise place.at("type").wrong('"none" beside a password', '"vnc", or no password')
-    if kind is SecurityType.VNC and not password:
-        raise place.at("type").wrong('"vnc" without a password', "password_file or password_env beside it")
-    return Security(kind, password)
-
-
-def upstream_tls(place: Place, value: object) -> TlsPolicy | None:
-    """Read ``tls = true`` or ``tls = {…}``."""
-    if isinstance(value, bool):
-        return TlsPolicy() if value else None
-    if not isinstance(value, dict):
-        raise place.wrong(show(value), "true, false or a table of ca, pin and server_name")
-    table = read_table(UpstreamTls, place, value)
-    return TlsPolicy(table.ca, table.pin, table.server_name)
 
 
 def console_kind(place: Place, value: object) -> ConsoleKind:
@@ -136,6 +82,8 @@ def _check(place: Place, console: Console) -> None:
         raise place.at("address").missing("host:port, [v6]:port or unix:/path")
     if console.security.type is not SecurityType.NONE and console.kind is not ConsoleKind.VNC:
         raise place.at("security").wrong(f"a log-in with kind {kind}", 'it with kind "vnc" only')
+    if (key := console.to_target().nameless) is not None:
+        raise place.at(key).wrong("a unix socket, which has no name to compare", "server_name or pin beside it")
     if console.connections > 1 and console.kind is not ConsoleKind.RAW:
         raise place.at("connections").wrong(f"{console.connections} with kind {kind}", '1, or more with kind "raw"')
 

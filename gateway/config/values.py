@@ -175,8 +175,7 @@ def secret_file(place: Place, value: object) -> Secret:
     """Read a secret from its file; one newline at its end does not count."""
     file = path(place, value)
     data, mode = _read(place, file, SECRET_MAX)
-    if mode & (stat.S_IRGRP | stat.S_IROTH):
-        place.warn(f"{file} can be read by others than its owner; chmod 600 mends it")
+    _warn_of_readers(place, file, mode)
     try:
         content = data.decode()
     except UnicodeDecodeError as problem:
@@ -198,6 +197,21 @@ def certificates(place: Place, value: object) -> bytes:
     if b"-----BEGIN CERTIFICATE-----" not in data:
         raise place.wrong(f"{show(str(file))}, which holds no certificate", "a file of PEM certificates")
     return data
+
+
+def private_key(place: Place, value: object) -> Secret:
+    """Read a file with a private key (PEM)."""
+    file = path(place, value)
+    data, mode = _read(place, file, PEM_MAX)
+    _warn_of_readers(place, file, mode)
+    if b"PRIVATE KEY-----" not in data or not data.isascii():
+        raise place.wrong(f"{show(str(file))}, which holds no private key", "a file with a PEM private key")
+    return Secret(data.decode())
+
+
+def _warn_of_readers(place: Place, file: Path, mode: int) -> None:
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        place.warn(f"{file} can be read by others than its owner; chmod 600 mends it")
 
 
 def _some_secret(place: Place, content: str, otherwise: str) -> Secret:

@@ -102,6 +102,14 @@ def parse_pin(text: str) -> Pin:
 
 
 @frozen
+class ClientCertificate:
+    """Who we are where a server asks for a certificate: the chain and its private key, both PEM."""
+
+    chain: bytes = field(repr=False)
+    key: Secret
+
+
+@frozen
 class TlsPolicy:
     """
     How the upstream's certificate is judged: by a pin, by a CA, or by the system's CAs.
@@ -112,6 +120,12 @@ class TlsPolicy:
     ca: bytes | None = field(default=None, repr=False)
     pins: tuple[Pin, ...] = ()
     server_name: str | None = None
+    client: ClientCertificate | None = None
+
+    @property
+    def judges_alone(self) -> bool:
+        """Whether it needs no address to compare a certificate with: a unix socket has none."""
+        return bool(self.pins or self.server_name)
 
 
 class SecurityType(enum.Enum):
@@ -122,12 +136,96 @@ class SecurityType(enum.Enum):
     VENCRYPT = "vencrypt"
 
 
+class LogIn(enum.Enum):
+    """One way in: a cover (TLS with certificates, anonymous TLS, none) and a proof inside it."""
+
+    X509_PLAIN = "x509plain"
+    X509_VNC = "x509vnc"
+    X509_NONE = "x509none"
+    TLS_PLAIN = "tlsplain"
+    TLS_VNC = "tlsvnc"
+    TLS_NONE = "tlsnone"
+    PLAIN = "plain"
+    VNC = "vnc"
+    NONE = "none"
+
+    @property
+    def cover(self) -> str:
+        """``x509``, ``tls``, or nothing."""
+        return self.value.removesuffix(self.proof)
+
+    @property
+    def proof(self) -> str:
+        """``plain`` (user name and password), ``vnc`` (a password) or ``none``."""
+        return next(proof for proof in _PROOFS if self.value.endswith(proof))
+
+
+_PROOFS = ("plain", "vnc", "none")
+
+
+@frozen
+class Lack:
+    """A setting of :class:`Security` that another one cannot do without."""
+
+    setting: str
+    needed_by: str
+
+    @property
+    def accepted(self) -> str:
+        """What would do."""
+        return f"{_LACKING[self.setting]} beside {self.needed_by}"
+
+
+_LACKING = {"password": "a password", "username": "a user name", "anonymous": "true", "clear": "true"}
+
+
 @frozen
 class Security:
-    """The log-in to a console; the user never learns it."""
+    """
+    The log-in to a console; the user never learns it.
+
+    The rest is for VeNCrypt: ``tls`` judges its certificates; without
+    ``subtypes`` they follow from the other settings; ``anonymous`` allows TLS
+    that proves nobody's identity, ``clear`` no TLS at all.
+    """
 
     type: SecurityType = SecurityType.NONE
     password: Secret | None = None
+    username: str = ""
+    tls: TlsPolicy = TlsPolicy()
+    subtypes: tuple[LogIn, ...] = ()
+    anonymous: bool = False
+    clear: bool = False
+
+    @property
+    def ways(self) -> tuple[LogIn, ...]:
+        """Every way in that is configured."""
+        if self.type is not SecurityType.VENCRYPT:
+            return (LogIn(self.type.value),)
+        proof = "plain" if self.username else "vnc" if self.password else "none"
+        return self.subtypes or tuple(LogIn(cover + proof) for cover in self._covers)
+
+    @property
+    def _covers(self) -> tuple[str, ...]:
+        # Who allows less than certificates, and says nothing of them, has none to be judged.
+        judged = self.tls != TlsPolicy() or not (self.anonymous or self.clear)
+        return ("x509",) * judged + ("tls",) * self.anonymous + ("",) * self.clear
+
+    @property
+    def lack(self) -> Lack | None:
+        """The first setting that is needed and not there."""
+        if self.username and self.password is None:
+            return Lack("password", "a user name")
+        for way in self.ways:
+            if way.proof != "none" and self.password is None:
+                return Lack("password", way.value)
+            if way.proof == "plain" and not self.username:
+                return Lack("username", way.value)
+            if way.cover == "tls" and not self.anonymous:
+                return Lack("anonymous", way.value)
+            if not way.cover and self.type is SecurityType.VENCRYPT and not self.clear:
+                return Lack("clear", way.value)
+        return None
 
 
 @frozen
@@ -143,6 +241,16 @@ class Target:
     security: Security = Security()
     tls: TlsPolicy | None = None
     identity: str = ""
+
+    @property
+    def nameless(self) -> str | None:
+        """The first of ``tls`` and ``security`` that would have to compare a certificate with a socket's path."""
+        if not any(isinstance(address, UnixAddress) for address in self.addresses):
+            return None
+        if self.tls is not None and not self.tls.judges_alone:
+            return "tls"
+        certified = any(way.cover == "x509" for way in self.security.ways)
+        return "security" if certified and not self.security.tls.judges_alone else None
 
 
 class Power(enum.Enum):

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import field, frozen
-from twisted.internet.defer import CancelledError, Deferred
+from attrs import evolve, field, frozen
+from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ConnectError
 from twisted.internet.error import TimeoutError as ConnectTimeout
@@ -25,11 +25,10 @@ from gateway.model.errors import Unreachable
 from gateway.model.seams import Pipe, Upstream
 from gateway.model.target import Address, ConsoleKind, Target, TcpAddress, TlsPolicy, UnixAddress
 from gateway.net.resolve import resolve
-from gateway.net.rfb import log_in
+from gateway.net.rfb import TryInstead, log_in
 from gateway.net.slate import demo_console
 from gateway.net.tcp_pipe import TcpPipe
-from gateway.net.tls_client import tls_context, tls_failure
-from gateway.wire.errors import PeerError
+from gateway.net.tls_client import begin_tls, tls_context
 
 Allow = Callable[[Address, str | None], bool]
 """Whether this address may be dialled, once it came to this IP address (``None`` for a socket path)."""
@@ -113,7 +112,14 @@ class Dialer:
         return await resolve(self._reactor, address.host, address.port, self._connect_timeout)
 
     async def _by_place(self, address: Address, place: Address, target: Target) -> Upstream:
-        """Connect to one place (an IP address or a path) and go through with it."""
+        """Go to one place (an IP address or a path), and once more where the log-in took a turn without a way back."""
+        try:
+            return await self._through(address, place, target)
+        except TryInstead as other:
+            return await self._through(address, place, evolve(target, security=other.security))
+
+    async def _through(self, address: Address, place: Address, target: Target) -> Upstream:
+        """Connect and go through with it."""
         if self._allow is not None and not self._allow(address, place.host if isinstance(place, TcpAddress) else None):
             raise Unreachable("this address is not among the allowed targets", final=True)
         pipe = await self._connect(place)
@@ -122,7 +128,7 @@ class Dialer:
                 await self._start_tls(pipe, target.tls, address)
             if target.kind is not ConsoleKind.VNC:
                 return Dialled(pipe)
-            init = await log_in(pipe, target.security, self._reactor, self._login_timeout)
+            init = await log_in(pipe, target.security, _host(address), self._reactor, self._login_timeout)
             return Dialled(pipe, init.pack())
         except BaseException:
             pipe.abort()
@@ -142,18 +148,11 @@ class Dialer:
             raise Unreachable(_words(error)) from error
 
     async def _start_tls(self, pipe: TcpPipe, policy: TlsPolicy, address: Address) -> None:
-        creator = tls_context(policy, address.host if isinstance(address, TcpAddress) else "")
-        handshake = Deferred.fromCoroutine(pipe.start_tls(creator))
+        handshake = Deferred.fromCoroutine(begin_tls(pipe, tls_context(policy, _host(address))))
         try:
             await handshake.addTimeout(self._login_timeout, self._reactor)
         except DeferredTimeout:
             raise Unreachable(f"TLS did not begin within {self._login_timeout:g} s") from None
-        except PeerError as error:
-            raise Unreachable(str(error), final=True) from error
-        except (Unreachable, CancelledError):
-            raise
-        except Exception as error:
-            raise tls_failure(error) from error
 
 
 class _Attempt(ClientFactory):
@@ -188,6 +187,11 @@ class _Attempt(ClientFactory):
         self._cancelled = True
         if self._connector is not None:
             self._connector.disconnect()
+
+
+def _host(address: Address) -> str:
+    """The name (or IP address) that a certificate has to be for, unless another is configured."""
+    return address.host if isinstance(address, TcpAddress) else ""
 
 
 def _words(error: ConnectError) -> str:

@@ -58,6 +58,8 @@ class TcpPipe(Protocol):
         self._closing = self._half_closed = False
         self._deadline: IDelayedCall | None = None
         self._handshake: Deferred[None] | None = None
+        self.lost_by: BaseException | None = None
+        """What ended the connection, once it is gone: TLS says more there than that it is lost."""
 
     # The pipe.
 
@@ -165,6 +167,7 @@ class TcpPipe(Protocol):
         """The connection is gone."""
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
+        self.lost_by = reason.value
         if self._handshake is not None and not self._handshake.called:
             self._handshake.errback(reason)
         self._inbox.lost(isinstance(reason.value, ConnectionDone))

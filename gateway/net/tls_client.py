@@ -1,5 +1,5 @@
 """
-How the gateway judges an upstream's certificate: by a pin, by a CA, or by the system's CAs.
+TLS to an upstream: how its certificate is judged (by a pin, a CA, or the system's CAs), and ours shown.
 
 Fails closed, and in words that an operator can act on.  Who is dialled, and
 what is spoken inside, is decided elsewhere; the server's side of TLS is
@@ -15,17 +15,23 @@ from collections.abc import Callable
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import SSL, crypto
 from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.model.client import is_ip
 from gateway.model.errors import Unreachable
-from gateway.model.target import Pin, TlsPolicy
+from gateway.model.target import ClientCertificate, Pin, TlsPolicy
+from gateway.net.tcp_pipe import TcpPipe
+from gateway.wire.errors import PeerError
 
 SHOWN_NAMES, SHOWN_LENGTH = 5, 80
 """How much of a wrong certificate's names the log shows: enough to recognise it, and bounded."""
@@ -51,14 +57,64 @@ def tls_context(policy: TlsPolicy, host: str) -> IOpenSSLClientConnectionCreator
     return _Creator(_context(policy, _pin_judge(policy.pins) if policy.pins else _chain_judge(policy, name)), name)
 
 
+ANONYMOUS_CIPHERS = b"aNULL:!eNULL:!RC4:!3DES@SECLEVEL=0"
+"""Diffie-Hellman without certificates, encrypted; OpenSSL has it on no higher level of security."""
+
+
+def anonymous_context() -> IOpenSSLClientConnectionCreator:
+    """
+    Make what one connection starts TLS with that proves nobody's identity.
+
+    It is safe from listeners alone.  TLS 1.3 has no such thing.
+    """
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    context.set_cipher_list(ANONYMOUS_CIPHERS)
+    return _Creator(context, "")
+
+
+async def begin_tls(pipe: TcpPipe, creator: IOpenSSLClientConnectionCreator) -> None:
+    """
+    Shake hands on a pipe.
+
+    :raises Unreachable: saying in words why that failed.
+    """
+    try:
+        await pipe.start_tls(creator)
+    except (Unreachable, CancelledError):
+        raise
+    except PeerError as error:
+        raise Unreachable(str(error), final=True) from error
+    except Exception as error:
+        raise tls_failure(error) from error
+
+
 def tls_failure(error: BaseException) -> Unreachable:
     """Say in words why a TLS handshake failed."""
     if isinstance(error, Unreachable):
         return error
-    if isinstance(error, SSL.Error):
-        words = [part[-1] for part in error.args[0]] if error.args and isinstance(error.args[0], list) else []
-        return Unreachable(f"TLS failed: {', '.join(words) or 'the server does not speak it'}", final=True)
+    if (complaint := tls_complaint(error)) is not None:
+        return Unreachable(f"TLS failed: {complaint}", final=True)
     return Unreachable("the connection was lost while TLS began")
+
+
+def tls_complaint(error: BaseException | None) -> str:
+    """
+    What TLS had to complain of; nothing, when a connection was simply lost.
+
+    A server that does not like our certificate says so after the handshake, in TLS 1.3.
+    """
+    if not isinstance(error, SSL.Error) or isinstance(error, SSL.SysCallError):
+        return ""
+    words = [part[-1] for part in error.args[0]] if error.args and isinstance(error.args[0], list) else []
+    if any(CUT_SHORT in word for word in words):
+        return ""
+    return ", ".join(words) or "the server does not speak it"
+
+
+CUT_SHORT = "unexpected eof"
+"""OpenSSL's words for a connection that ended within TLS."""
 
 
 Judge = Callable[[x509.Certificate, int, int, bool], str]
@@ -69,6 +125,8 @@ def _context(policy: TlsPolicy, judge: Judge) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_verify(SSL.VERIFY_PEER, functools.partial(_verify, judge))
+    if policy.client is not None:
+        _show(context, policy.client)
     if policy.pins:
         return context
     if policy.ca is None:
@@ -82,6 +140,23 @@ def _context(policy: TlsPolicy, judge: Judge) -> SSL.Context:
     except (ValueError, crypto.Error) as problem:
         raise Unreachable("the configured CA is not a PEM certificate", final=True) from problem
     return context
+
+
+def _show(context: SSL.Context, client: ClientCertificate) -> None:
+    """Have a certificate to show to a server that asks for one."""
+    try:
+        own, *chain = x509.load_pem_x509_certificates(client.chain)
+        context.use_certificate(own)
+        for certificate in chain:
+            context.add_extra_chain_cert(certificate)
+        key = load_pem_private_key(client.key.reveal().encode(), None)
+        if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey):
+            raise TypeError("another kind of key")
+        context.use_privatekey(key)
+        context.check_privatekey()
+    except (ValueError, TypeError, SSL.Error):
+        # Nothing of the key is in the words, nor in what they were raised from.
+        raise Unreachable("the client certificate and its key are no pair of PEM files", final=True) from None
 
 
 def _verify(

@@ -20,7 +20,9 @@ from gateway.model.secret import Secret
 from gateway.model.session import Ending, SessionRecord, State
 from gateway.model.target import (
     Address,
+    ClientCertificate,
     ConsoleKind,
+    LogIn,
     Pin,
     Security,
     SecurityType,
@@ -165,6 +167,7 @@ def _list(part: Part[T]) -> Part[tuple[T, ...]]:
 
 TEXT, WHOLE, REAL, FLAG = _text(MAX_TEXT), Part[int](_same, _whole), Part[float](_same, _real), Part[bool](_same, _flag)
 SECRET = Part[Secret](Secret.reveal, lambda raw: Secret(TEXT.unpack(raw)))
+KEY = Part[Secret](Secret.reveal, lambda raw: Secret(_text(MAX_PEM).unpack(raw)))
 PEM = Part[bytes](lambda pem: pem.decode("latin-1"), lambda raw: _text(MAX_PEM).unpack(raw).encode("latin-1"))
 
 _RIGHTS = _list(_value(Right))
@@ -187,17 +190,27 @@ def _unpack_address(raw: Any) -> Address:
 ADDRESS = Part[Address](_pack_address, _unpack_address)
 
 PIN = Shape(Pin, {"algorithm": Slot(TEXT), "digest": Slot(TEXT)})
+CLIENT = Shape(ClientCertificate, {"chain": Slot(PEM), "key": Slot(KEY)})
 TLS = Shape(
     TlsPolicy,
     {
         "ca": Slot(_optional(PEM), None),
         "pins": Slot(_list(PIN.part()), ()),
         "server_name": Slot(_optional(TEXT), None),
+        "client": Slot(_optional(CLIENT.part()), None),
     },
 )
 SECURITY = Shape(
     Security,
-    {"type": Slot(_value(SecurityType)), "password": Slot(_optional(SECRET), None)},
+    {
+        "type": Slot(_value(SecurityType)),
+        "password": Slot(_optional(SECRET), None),
+        "username": Slot(TEXT, ""),
+        "tls": Slot(TLS.part(), TlsPolicy()),
+        "subtypes": Slot(_list(_value(LogIn)), ()),
+        "anonymous": Slot(FLAG, False),
+        "clear": Slot(FLAG, False),
+    },
 )
 TARGET = Shape(
     Target,

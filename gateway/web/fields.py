@@ -109,13 +109,17 @@ class Fields:
 
     def choices(self, name: str, words: Mapping[str, T], default: frozenset[T]) -> frozenset[T]:
         """Some of a few words, at least one."""
+        return frozenset(self.ordered_choices(name, words)) or default
+
+    def ordered_choices(self, name: str, words: Mapping[str, T]) -> tuple[T, ...]:
+        """Some of a few words in the order given, at least one; none when absent."""
         value = self.take(name)
         if value is None:
-            return default
+            return ()
         fits = isinstance(value, list) and 0 < len(value) <= MAX_LIST
         if not fits or not isinstance(value, list) or not all(isinstance(one, str) and one in words for one in value):
             raise self.wrong(name, "a list of some of " + ", ".join(words))
-        return frozenset(words[one] for one in value)
+        return tuple(words[one] for one in value)
 
     def texts(self, name: str, accepted: str) -> tuple[str, ...]:
         """A text, or a list of them; at least one."""

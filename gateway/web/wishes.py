@@ -16,6 +16,7 @@ from gateway.model.secret import Secret
 from gateway.model.target import (
     Address,
     ConsoleKind,
+    LogIn,
     Pin,
     Security,
     SecurityType,
@@ -47,7 +48,9 @@ _PIN_ACCEPTED: Final = "sha256:HEX or sha1:HEX, or a list of them"
 
 _RIGHTS: Final = {right.value: right for right in Right if right is not Right.MEDIA}
 _KINDS: Final = {kind.value: kind for kind in (ConsoleKind.VNC, ConsoleKind.RAW, ConsoleKind.SERIAL)}
-_LOGINS: Final = {login.value: login for login in (SecurityType.NONE, SecurityType.VNC)}
+_LOGINS: Final = {login.value: login for login in SecurityType}
+_SUBTYPES: Final = {way.value: way for way in LogIn}
+_VENCRYPT: Final = ("username", "subtypes", "anonymous", "clear", "ca", "pin", "server_name")
 
 
 def read_wish(fields: Fields, listeners: Collection[str]) -> Wish:
@@ -104,6 +107,8 @@ def _target(fields: Fields) -> tuple[str, Target]:
         identity=fields.text("identity", _TEXT_ACCEPTED, _TEXT, ""),
     )
     fields.done()
+    if (judged := target.nameless) is not None:
+        raise fields.wrong(judged, "with server_name or pin for a unix socket")
     return name, target
 
 
@@ -123,12 +128,29 @@ def _security(fields: Fields, kind: ConsoleKind) -> Security:
     login = inner.choice("type", _LOGINS, SecurityType.VNC if password else SecurityType.NONE)
     if not password:
         inner.take("password")
+    security = _vencrypt(inner, login, password)
     inner.done()
-    if (login is SecurityType.VNC) != (password is not None):
-        raise inner.wrong("password", "there with type vnc, and only then")
+    if login is SecurityType.NONE and password is not None:
+        raise inner.wrong("password", "there with type vnc or vencrypt only")
+    if (lack := security.lack) is not None:
+        raise inner.wrong(lack.setting, lack.accepted)
     if login is not SecurityType.NONE and kind is not ConsoleKind.VNC:
         raise inner.wrong("type", "none with this kind")
-    return Security(login, password)
+    return security
+
+
+def _vencrypt(inner: Fields, login: SecurityType, password: Secret | None) -> Security:
+    if login is not SecurityType.VENCRYPT and (misplaced := [name for name in _VENCRYPT if inner.has(name)]):
+        raise inner.wrong(misplaced[0], "there with type vencrypt only")
+    return Security(
+        login,
+        password,
+        inner.text("username", _TEXT_ACCEPTED, _TEXT, ""),
+        _policy(inner),
+        inner.ordered_choices("subtypes", _SUBTYPES),
+        inner.flag("anonymous"),
+        inner.flag("clear"),
+    )
 
 
 def _tls(fields: Fields) -> TlsPolicy | None:
@@ -140,10 +162,14 @@ def _tls(fields: Fields) -> TlsPolicy | None:
     if not isinstance(value, dict):
         raise fields.wrong("tls", "true, false or an object of ca, pin and server_name")
     inner = Fields(value, "target.tls.")
-    ca = inner.pem("ca") if inner.has("ca") else None
-    policy = TlsPolicy(ca, _pins(inner), inner.text("server_name", _TEXT_ACCEPTED, _TEXT, "") or None)
+    policy = _policy(inner)
     inner.done()
     return policy
+
+
+def _policy(fields: Fields) -> TlsPolicy:
+    ca = fields.pem("ca") if fields.has("ca") else None
+    return TlsPolicy(ca, _pins(fields), fields.text("server_name", _TEXT_ACCEPTED, _TEXT, "") or None)
 
 
 def _pins(fields: Fields) -> tuple[Pin, ...]:

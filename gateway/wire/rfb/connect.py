@@ -91,11 +91,21 @@ class Security:
         return self.anonymous or not tls.anonymous
 
 
+class PassedOver(PeerError):
+    """
+    The server's VeNCrypt has nothing that is configured; what it offered beside it has.
+
+    VeNCrypt is chosen before its sub-types are known, and there is no way
+    back: only another connection can log in without it.
+    """
+
+
 def connect(reader: Reader, security: Security, shared: bool = True) -> Steps[ServerInit]:
     """
     Be a client of a server: log in and read its ServerInit.
 
     :raise UpstreamRefused: when the server says no.
+    :raise PassedOver: when the same without VeNCrypt would go further.
     :raise PeerError: also when it wants a type that is not configured.
     """
     version = version_of((yield from reader.exact(VERSION_LENGTH)))
@@ -159,10 +169,8 @@ def _mismatch(usable: Sequence[Method], offered: Iterable[int], listed: Iterable
         within = _joined([named(number) for number in sorted(set(listed))]) or "nothing"
         names[names.index(named(SecurityType.VENCRYPT))] += f"({within})"
     configured = _joined([named(method) for method in usable]) or "nothing usable"
-    text = f"the server offers {_joined(names)}; configured: {configured}"
-    if (left := _first(usable, set(offered))) is not None:
-        text += f" ({named(left)} was passed over for VeNCrypt: configure it alone)"
-    return PeerError(text)
+    error = PeerError if _first(usable, set(offered)) is None else PassedOver
+    return error(f"the server offers {_joined(names)}; configured: {configured}")
 
 
 def _joined(names: Sequence[str]) -> str:

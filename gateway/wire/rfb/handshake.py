@@ -7,7 +7,7 @@ are for ``gateway.wire.reader.Dialogue``.  No code lives here.
 
 from __future__ import annotations
 
-from gateway.wire.rfb.connect import Security, connect
+from gateway.wire.rfb.connect import PassedOver, Security, connect
 from gateway.wire.rfb.greeting import version_of
 from gateway.wire.rfb.refusal import UpstreamRefused, refuse
 from gateway.wire.rfb.serve import ClientInit, Viewer, accept, finish, greet_viewer, serve
@@ -16,6 +16,7 @@ from gateway.wire.rfb.vencrypt import Method
 __all__ = [
     "ClientInit",
     "Method",
+    "PassedOver",
     "Security",
     "UpstreamRefused",
     "Viewer",
