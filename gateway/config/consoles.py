@@ -82,6 +82,8 @@ def _check(place: Place, console: Console) -> None:
         raise place.at("address").missing("host:port, [v6]:port or unix:/path")
     if console.security.type is not SecurityType.NONE and console.kind is not ConsoleKind.VNC:
         raise place.at("security").wrong(f"a log-in with kind {kind}", 'it with kind "vnc" only')
+    if console.to_target().covered_twice:
+        raise place.at("tls").wrong("it beside TLS of vencrypt", "one of them")
     if (key := console.to_target().nameless) is not None:
         raise place.at(key).wrong("a unix socket, which has no name to compare", "server_name or pin beside it")
     if console.connections > 1 and console.kind is not ConsoleKind.RAW:

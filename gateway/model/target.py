@@ -252,6 +252,11 @@ class Target:
         certified = any(way.cover == "x509" for way in self.security.ways)
         return "security" if certified and not self.security.tls.judges_alone else None
 
+    @property
+    def covered_twice(self) -> bool:
+        """Whether VeNCrypt would bring TLS inside TLS, which nobody speaks."""
+        return self.tls is not None and any(way.cover for way in self.security.ways)
+
 
 class Power(enum.Enum):
     """Whether a machine runs, where its driver knows."""

@@ -20,7 +20,7 @@ from gateway.model.target import LogIn, Security
 from gateway.net import vnc_auth
 from gateway.net.converse import HandshakeLost, converse
 from gateway.net.tcp_pipe import TcpPipe
-from gateway.net.tls_client import anonymous_context, begin_tls, tls_complaint, tls_context
+from gateway.net.tls_client import ClientTLS, anonymous_context, begin_tls, tls_context
 from gateway.wire.errors import PeerError
 from gateway.wire.reader import Dialogue, StartTLS
 from gateway.wire.rfb import handshake
@@ -57,14 +57,13 @@ async def log_in(pipe: TcpPipe, security: Security, host: str, clock: IReactorTi
     :raises Unreachable: final when the server refuses or speaks something else.
     """
     dialogue = Dialogue(functools.partial(handshake.connect, security=wire_security(security)))
-    covered = False
+    tls: ClientTLS | None = None
 
     async def make_tls(wish: StartTLS) -> None:
-        nonlocal covered
-        creator = anonymous_context() if wish.anonymous else tls_context(security.tls, host)
+        nonlocal tls
+        tls = anonymous_context() if wish.anonymous else tls_context(security.tls, host)
         pipe.rewind()
-        await begin_tls(pipe, creator)
-        covered = True
+        await begin_tls(pipe, tls)
 
     try:
         init, trailing = await converse(pipe, dialogue, clock, seconds, make_tls)
@@ -75,7 +74,7 @@ async def log_in(pipe: TcpPipe, security: Security, host: str, clock: IReactorTi
     except PeerError as error:
         raise Unreachable(f"the log-in failed: {error}", final=True) from error
     except HandshakeLost as lost:
-        raise _loss(pipe, dialogue, lost, covered) from lost
+        raise _loss(dialogue, lost, tls.loss(pipe.lost_by) if tls else None) from lost
     pipe.rewind(trailing)
     return init
 
@@ -114,7 +113,7 @@ def _refusal(refused: handshake.UpstreamRefused) -> Unreachable:
     return Unreachable(f"{refused}{said}", final=True)
 
 
-def _loss(pipe: TcpPipe, dialogue: Dialogue[ServerInit], lost: HandshakeLost, covered: bool) -> Unreachable:
+def _loss(dialogue: Dialogue[ServerInit], lost: HandshakeLost, known: Unreachable | None) -> Unreachable:
     if dialogue.wants_tls:
         return Unreachable(f"the log-in failed while TLS began: {lost}")
     # Servers that say no often close in the middle of the reason.
@@ -124,7 +123,4 @@ def _loss(pipe: TcpPipe, dialogue: Dialogue[ServerInit], lost: HandshakeLost, co
         return _refusal(refused)
     except PeerError:
         pass
-    # A server that misses our certificate, or dislikes it, may say so only behind the handshake.
-    if covered and (complaint := tls_complaint(pipe.lost_by)):
-        return Unreachable(f"TLS failed: {complaint}", final=True)
-    return Unreachable(f"the log-in failed{' inside TLS' if covered else ''}: {lost}")
+    return known or Unreachable(f"the log-in failed: {lost}")

@@ -29,7 +29,7 @@ from gateway.model.seams import Receiver
 from gateway.model.session import Closing
 from gateway.net.inbox import Inbox
 from gateway.net.socket_options import be_patient, prepare
-from gateway.wire.errors import PeerError
+from gateway.wire.errors import LocalError, PeerError
 
 EARLY_MAX = 16384
 """Bytes read ahead of :meth:`TcpPipe.start`: a greeting and then some.  One read may overshoot it."""
@@ -132,6 +132,8 @@ class TcpPipe(Protocol):
 
         :raises Exception: whatever made the handshake fail.
         """
+        if ISSLTransport.providedBy(self.transport):
+            raise LocalError("TLS inside TLS")
         if self._inbox.kept:
             raise PeerError("bytes came in the clear where TLS begins")
         self._handshake = Deferred()

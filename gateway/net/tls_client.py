@@ -39,7 +39,44 @@ SHOWN_NAMES, SHOWN_LENGTH = 5, 80
 _DIGESTS: dict[str, Callable[[bytes], Any]] = {"sha256": hashlib.sha256, "sha1": hashlib.sha1}
 
 
-def tls_context(policy: TlsPolicy, host: str) -> IOpenSSLClientConnectionCreator:
+@implementer(IOpenSSLClientConnectionCreator)
+class ClientTLS:
+    """What one connection starts TLS with; it remembers how that went."""
+
+    def __init__(self, context: SSL.Context, name: str, *, shows: bool = False) -> None:
+        self._context = context
+        self._name = name
+        self._shows = shows
+        self._connection: SSL.Connection | None = None
+
+    def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        """Called by Twisted, once."""
+        connection = SSL.Connection(self._context, None)
+        # The verify callback finds the protocol here.
+        connection.set_app_data(protocol)
+        if self._name and not is_ip(self._name):
+            connection.set_tlsext_host_name(self._name.encode("ascii"))
+        self._connection = connection
+        return connection
+
+    def loss(self, error: BaseException | None) -> Unreachable | None:
+        """
+        What is known of why a connection was lost after its handshake; ``None``, when that is nothing.
+
+        A server that misses a certificate of ours, or dislikes it, can end TLS
+        1.3 only then, and not every one says why.
+        """
+        if complaint := _complaint(error):
+            return Unreachable(f"TLS failed: {complaint}", final=True)
+        if self._connection is None or not self._connection.get_client_ca_list():
+            return None
+        hung_up = "the server hung up inside TLS; it had asked for a client certificate"
+        if self._shows:
+            return Unreachable(f"{hung_up}, and was shown the configured one")
+        return Unreachable(f"{hung_up}, and none is configured (client_cert)", final=True)
+
+
+def tls_context(policy: TlsPolicy, host: str) -> ClientTLS:
     """
     Make what one connection to ``host`` (a name or an IP address) starts TLS with.
 
@@ -54,14 +91,15 @@ def tls_context(policy: TlsPolicy, host: str) -> IOpenSSLClientConnectionCreator
     if not name.isascii():
         raise Unreachable("server_name must be ASCII (xn--… for an international name)", final=True)
     name = name.partition("%")[0]  # the scope of a link-local address is ours alone
-    return _Creator(_context(policy, _pin_judge(policy.pins) if policy.pins else _chain_judge(policy, name)), name)
+    judge = _pin_judge(policy.pins) if policy.pins else _chain_judge(policy, name)
+    return ClientTLS(_context(policy, judge), name, shows=policy.client is not None)
 
 
 ANONYMOUS_CIPHERS = b"aNULL:!eNULL:!RC4:!3DES@SECLEVEL=0"
 """Diffie-Hellman without certificates, encrypted; OpenSSL has it on no higher level of security."""
 
 
-def anonymous_context() -> IOpenSSLClientConnectionCreator:
+def anonymous_context() -> ClientTLS:
     """
     Make what one connection starts TLS with that proves nobody's identity.
 
@@ -71,10 +109,10 @@ def anonymous_context() -> IOpenSSLClientConnectionCreator:
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_max_proto_version(SSL.TLS1_2_VERSION)
     context.set_cipher_list(ANONYMOUS_CIPHERS)
-    return _Creator(context, "")
+    return ClientTLS(context, "")
 
 
-async def begin_tls(pipe: TcpPipe, creator: IOpenSSLClientConnectionCreator) -> None:
+async def begin_tls(pipe: TcpPipe, creator: ClientTLS) -> None:
     """
     Shake hands on a pipe.
 
@@ -94,17 +132,13 @@ def tls_failure(error: BaseException) -> Unreachable:
     """Say in words why a TLS handshake failed."""
     if isinstance(error, Unreachable):
         return error
-    if (complaint := tls_complaint(error)) is not None:
+    if complaint := _complaint(error):
         return Unreachable(f"TLS failed: {complaint}", final=True)
     return Unreachable("the connection was lost while TLS began")
 
 
-def tls_complaint(error: BaseException | None) -> str:
-    """
-    What TLS had to complain of; nothing, when a connection was simply lost.
-
-    A server that does not like our certificate says so after the handshake, in TLS 1.3.
-    """
+def _complaint(error: BaseException | None) -> str:
+    """What TLS had to complain of; nothing, when a connection was simply lost."""
     if not isinstance(error, SSL.Error) or isinstance(error, SSL.SysCallError):
         return ""
     words = [part[-1] for part in error.args[0]] if error.args and isinstance(error.args[0], list) else []
@@ -234,21 +268,3 @@ def _names(certificate: x509.Certificate) -> str:
     names = [str(name.value) for name in extension.value if isinstance(name, x509.DNSName | x509.IPAddress)]
     shown = ", ".join(name[:SHOWN_LENGTH] for name in names[:SHOWN_NAMES] if name.isprintable())
     return shown or "no name at all"
-
-
-@implementer(IOpenSSLClientConnectionCreator)
-class _Creator:
-    """Makes the OpenSSL connection."""
-
-    def __init__(self, context: SSL.Context, name: str) -> None:
-        self._context = context
-        self._name = name
-
-    def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:
-        """Called by Twisted for each connection."""
-        connection = SSL.Connection(self._context, None)
-        # The verify callback finds the protocol here.
-        connection.set_app_data(protocol)
-        if self._name and not is_ip(self._name):
-            connection.set_tlsext_host_name(self._name.encode("ascii"))
-        return connection

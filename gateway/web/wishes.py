@@ -107,6 +107,8 @@ def _target(fields: Fields) -> tuple[str, Target]:
         identity=fields.text("identity", _TEXT_ACCEPTED, _TEXT, ""),
     )
     fields.done()
+    if target.covered_twice:
+        raise fields.wrong("tls", "absent beside TLS of vencrypt")
     if (judged := target.nameless) is not None:
         raise fields.wrong(judged, "with server_name or pin for a unix socket")
     return name, target

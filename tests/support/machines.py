@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.model.secret import Secret
+from gateway.net.vnc_auth import response
 from tests.support.running import DEADLINE, until
 
 Greet = Callable[[socket.socket], None]
@@ -133,8 +135,13 @@ def rfb_open(connection: socket.socket, name: bytes = f"{INSIDE}:1 (root)".encod
     _take(connection, 1)
     connection.sendall(bytes(4))
     _take(connection, 1)
+    connection.sendall(rfb_screen(name, size))
+
+
+def rfb_screen(name: bytes, size: int = 16) -> bytes:
+    """ServerInit of a small screen."""
     pixels = struct.pack("!BBBBHHHBBBxxx", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
-    connection.sendall(struct.pack("!HH", size, size) + pixels + struct.pack("!L", len(name)) + name)
+    return struct.pack("!HH", size, size) + pixels + struct.pack("!L", len(name)) + name
 
 
 def rfb_closed(connection: socket.socket) -> None:
@@ -158,6 +165,56 @@ def rfb_refusing(reason: bytes) -> Greet:
         _take(connection, 16)
         connection.sendall(struct.pack("!LL", 1, len(reason)) + reason)
         connection.close()
+
+    return greet
+
+
+def rfb_of(greeting: bytes, password: bytes = b"") -> Greet:
+    """Greet as an RFB server of this version; with a password it takes the right answer to its challenge alone."""
+
+    def greet(connection: socket.socket) -> None:
+        connection.settimeout(DEADLINE)
+        connection.sendall(greeting)
+        spoken = _take(connection, 12)
+        kind = 2 if password else 1
+        if spoken == b"RFB 003.003\n":
+            connection.sendall(struct.pack("!L", kind))
+        else:
+            connection.sendall(bytes([1, kind]))
+            assert _take(connection, 1) == bytes([kind]), "another type was chosen"
+        if password:
+            connection.sendall(bytes(range(16)))
+            if _take(connection, 16) != response(Secret(password.decode()))(bytes(range(16))):
+                # Before 3.8 no reason is given.
+                connection.sendall(struct.pack("!L", 1))
+                connection.close()
+                return
+        if password or spoken == b"RFB 003.008\n":
+            connection.sendall(bytes(4))
+        _take(connection, 1)
+        connection.sendall(rfb_screen(spoken.strip()))
+
+    return greet
+
+
+def vencrypt(sub_type: int, then: Greet, *, beside: bytes = b"", word: bytes = b"\1") -> Greet:
+    """Greet as a server with one sub-type of VeNCrypt, up to the word that lets TLS begin, and go on as is told."""
+
+    def greet(connection: socket.socket) -> None:
+        connection.settimeout(DEADLINE)
+        connection.sendall(b"RFB 003.008\n")
+        _take(connection, 12)
+        types = b"\x13" + beside
+        connection.sendall(bytes([len(types)]) + types)
+        if _take(connection, 1) != b"\x13":
+            then(connection)
+            return
+        connection.sendall(b"\0\2")
+        assert _take(connection, 2) == b"\0\2"
+        connection.sendall(b"\0\1" + struct.pack("!L", sub_type))
+        if connection.recv(4):
+            connection.sendall(word)
+            then(connection)
 
     return greet
 

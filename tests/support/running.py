@@ -24,7 +24,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -309,6 +309,7 @@ class Xvnc:
         geometry: str = "640x480",
         options: Sequence[str] = (),
         port: int = 0,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         xvnc = need("Xvnc")
         self.directory = directory
@@ -341,7 +342,8 @@ class Xvnc:
             "inside.example",
             *security,
         ]
-        self.program = Program(directory, f"xvnc{number}", [*argv, *options])
+        argv += options
+        self.program = Program(directory, f"xvnc{number}", argv, env=os.environ | dict(environment or {}))
         self.program.wait_for(lambda: answers(self.port), "takes connections")
         self.clients: list[Program] = []
 
@@ -384,16 +386,26 @@ class Xvnc:
 
 
 class Qemu:
-    """A real QEMU without a disk: it shows “No bootable device” and stands still."""
+    """
+    A real QEMU without a disk: it shows “No bootable device” and stands still.
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    :param display: what follows the address of its VNC server.
+    """
+
+    def __init__(self, directory: Path, *options: str, display: str = "", port: int = 0) -> None:
         qemu = need("qemu-system-x86_64")
-        self.port = free_port()
+        self.port = port or free_port()
         while self.port < 5900:
             self.port = free_port()
         self.monitor = directory / f"qemu-{self.port}.sock"
         argv = [qemu, "-machine", "accel=tcg", "-m", "64", "-display", "none", "-nodefaults", "-vga", "std"]
-        argv += ["-vnc", f"127.0.0.1:{self.port - 5900}", "-qmp", f"unix:{self.monitor},server=on,wait=off", *options]
+        argv += [
+            "-vnc",
+            f"127.0.0.1:{self.port - 5900}{display}",
+            "-qmp",
+            f"unix:{self.monitor},server=on,wait=off",
+            *options,
+        ]
         self.program = Program(directory, f"qemu-{self.port}", argv)
         self.program.wait_for(lambda: answers(self.port), "takes connections")
 
