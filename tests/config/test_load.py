@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.config.load import CONFIG_MAX, SEALED_TTL, demo, load, parse
 from gateway.config.place import ConfigError
 from gateway.model.target import ConsoleKind
+from tests.support.certs import Authority, write_pile
 from tests.support.configs import LEAST, read, refusal
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -169,8 +170,11 @@ class ShippedTests(SynchronousTestCase):
         """The lines that the example has in comments are right too, and show the defaults."""
         base = Path(self.mktemp()).absolute()
         (base / "keys").mkdir(parents=True)
-        (base / "keys" / "lab.pw").write_text("hunter2")
-        (base / "keys" / "lab.pw").chmod(0o600)
+        key, middle, chain = Authority().issue("gateway").partition(b"-----BEGIN CERTIFICATE-----")
+        for name in ("kvm-ca.pem", "kvm-client.pem"):
+            (base / "keys" / name).write_bytes(middle + chain)
+        for name, content in (("lab.pw", b"hunter2"), ("kvm.pw", b"hunter2"), ("kvm-client-key.pem", key)):
+            write_pile(base / "keys" / name, content)
         text = (DOCS / "consolegw.toml").read_text()
         plain = parse(text, file="plain", base_dir=str(base))
         full = parse("\n".join(uncommented(text)), file="full", base_dir=str(base))

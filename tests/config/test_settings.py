@@ -57,7 +57,8 @@ class SettingsTests(SynchronousTestCase):
         """The example shows every key of this version, at least in a comment or as a choice."""
         text = EXAMPLE.read_text()
         shown = keys(tomllib.loads("\n".join(uncommented(text))))
-        in_words = {"console.NAME.security.password_env", "console.NAME.tls.ca"}
+        in_words = {"console.NAME.security.password_env"}
+        in_words |= {f"console.NAME.tls.{key}" for key in ("ca", "client_cert", "client_key")}
         self.assertEqual({one.dotted for one in settings() if not one.later} - shown, in_words)
         for dotted in in_words:
             self.assertIn(f"{dotted.rpartition('.')[2]} = ", text)

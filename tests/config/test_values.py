@@ -140,6 +140,16 @@ class SecretTests(ValuesCase):
             self.assertIn(f"accepted: {accepted}", message)
             self.assertNotIn("hunter2", message)
 
+    def test_private_key(self) -> None:
+        """A key's file is read as it is, of any usual length; one that others can read is a warning."""
+        pem = b"-----BEGIN PRIVATE KEY-----\n" + b"hunter2\n" * 1000 + b"-----END PRIVATE KEY-----\n"
+        found = values.private_key(self.place, self.file("key.pem", pem))
+        self.assertEqual((found.reveal(), self.place.warnings), (pem.decode(), []))
+        values.private_key(self.place, self.file("open.pem", pem, 0o640))
+        self.assertIn("chmod 600", self.place.warnings[0])
+        for content in (b"hunter2", b"-----BEGIN PRIVATE KEY-----\xff"):
+            self.refuses(values.private_key, "a file with a PEM private key", self.file("x", content))
+
     def test_environment(self) -> None:
         """A variable that is set and not empty is the secret."""
         self.patch(os, "environ", {"LAB_PW": "hunter2", "EMPTY": ""})

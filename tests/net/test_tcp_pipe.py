@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
 from gateway.net.tcp_pipe import CLOSE_SECONDS, EARLY_MAX, TcpPipe
-from gateway.wire.errors import PeerError
+from gateway.wire.errors import LocalError, PeerError
 from tests.support.pipe_contract import FINISHED, PipeContract
 from tests.support.pipes import RecordingReceiver, SocketTransport, turn
 
@@ -205,3 +205,14 @@ class TcpPipeTests(SynchronousTestCase):
         """Bytes sent before TLS are no part of what TLS protects: the pipe refuses to mix them."""
         self.pipe.dataReceived(b"injected")
         self.failureResultOf(Deferred.fromCoroutine(self.pipe.start_tls(object())), PeerError)
+
+    def test_tls_inside_tls(self) -> None:
+        """A connection that has TLS gets no second one: nobody would understand it."""
+        alsoProvides(self.transport, ISSLTransport)
+        self.failureResultOf(Deferred.fromCoroutine(self.pipe.start_tls(object())), LocalError)
+
+    def test_what_it_was_lost_by(self) -> None:
+        """What ended the connection is kept, for whoever has to say why."""
+        self.assertIsNone(self.pipe.lost_by)
+        self.transport.cut(error := ConnectionLost())
+        self.assertIs(self.pipe.lost_by, error)

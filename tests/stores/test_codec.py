@@ -12,7 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.model.secret import Secret
 from gateway.model.session import Ending, SessionRecord, State
 from gateway.model.target import (
+    ClientCertificate,
     ConsoleKind,
+    LogIn,
     Pin,
     Security,
     SecurityType,
@@ -30,18 +32,29 @@ TEXT = st.text(max_size=20)
 NUMBER = st.integers(min_value=0, max_value=2**62)
 TIME = st.floats(min_value=0, max_value=1e11)
 
+SECRETS = st.builds(Secret, TEXT)
+POLICIES = st.builds(
+    TlsPolicy,
+    st.none() | st.binary(max_size=20),
+    st.lists(st.builds(Pin, TEXT, TEXT), max_size=2).map(tuple),
+    st.none() | TEXT,
+    st.none() | st.builds(ClientCertificate, st.binary(max_size=20), SECRETS),
+)
 TARGETS = st.builds(
     Target,
     st.sampled_from(ConsoleKind),
     st.lists(st.builds(TcpAddress, TEXT, NUMBER) | st.builds(UnixAddress, TEXT), max_size=3).map(tuple),
-    st.builds(Security, st.sampled_from(SecurityType), st.none() | st.builds(Secret, TEXT)),
-    st.none()
-    | st.builds(
-        TlsPolicy,
-        st.none() | st.binary(max_size=20),
-        st.lists(st.builds(Pin, TEXT, TEXT), max_size=2).map(tuple),
-        st.none() | TEXT,
+    st.builds(
+        Security,
+        st.sampled_from(SecurityType),
+        st.none() | SECRETS,
+        TEXT,
+        POLICIES,
+        st.lists(st.sampled_from(LogIn), max_size=3).map(tuple),
+        st.booleans(),
+        st.booleans(),
     ),
+    st.none() | POLICIES,
     TEXT,
 )
 GRANTS = st.builds(
@@ -105,7 +118,7 @@ class RoundTripTests(SynchronousTestCase):
     def test_total_over_the_model(self):
         """The tables name exactly the fields of the model's values."""
         shapes = [value for value in vars(codec).values() if isinstance(value, codec.Shape)]
-        self.assertEqual(len(shapes), 8)
+        self.assertEqual(len(shapes), 9)
         for shape in shapes:
             self.assertEqual(set(shape.slots), {field.name for field in attrs.fields(shape.make)}, shape.make)
 
@@ -167,6 +180,9 @@ class StrictTests(SynchronousTestCase):
             {"security": {"type": "vnc", "password": 1}},
             {"tls": {"pins": [{"algorithm": "md5"}]}},
             {"tls": {"ca": 1}},
+            {"tls": {"client": {"chain": "x"}}},
+            {"security": {"type": "vencrypt", "subtypes": ["ident"]}},
+            {"security": {"type": "vencrypt", "clear": 1}},
             {"more": 1},
         ):
             self.assert_malformed(target={**target, **change})

@@ -78,6 +78,8 @@ class FieldsTests(SynchronousTestCase):
         self.assertEqual(Fields({}).choice("x", words, 9), 9)
         self.assertEqual(Fields({"x": ["b", "b", "a"]}).choices("x", words, frozenset()), frozenset({1, 2}))
         self.assertEqual(Fields({}).choices("x", words, frozenset({9})), frozenset({9}))
+        self.assertEqual(Fields({"x": ["b", "a"]}).ordered_choices("x", words), (2, 1))
+        self.assertEqual(Fields({}).ordered_choices("x", words), ())
         for value in ("c", 1, None, ["a"], {}):
             self.assert_bad("x", "choice", value, words)
         for value in ("a", [], ["c"], [["a"]], ["a"] * (MAX_LIST + 1), {"a": 1}):

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.wire.errors import PeerError
 from gateway.wire.reader import Dialogue
-from gateway.wire.rfb.connect import STRENGTH, Security, connect
+from gateway.wire.rfb.connect import STRENGTH, PassedOver, Security, connect
 from gateway.wire.rfb.constants import KEPT_NAME, MAX_NAME, MAX_REASON, SecurityType, SubType
 from gateway.wire.rfb.pixels import BGRX, ServerInit
 from gateway.wire.rfb.vencrypt import Method, plain
@@ -224,14 +225,14 @@ class RefusedTests(SynchronousTestCase):
             self.refused(security, V38 + sub_types(number), V38 + b"\x13\0\2", text)
 
     def test_passed_over(self) -> None:
-        """Within VeNCrypt there is no way back to the server's other types: the error says what would have done."""
-        self.refused(
-            only(SubType.X509_PLAIN, SecurityType.VNC),
-            V38 + b"\2\2\x13" + sub_types(260)[2:],
-            V38 + b"\x13\0\2",
-            "the server offers VNC, VeNCrypt(X509None); configured: X509Plain, VNC"
-            " (VNC was passed over for VeNCrypt: configure it alone)",
-        )
+        """Within VeNCrypt there is no way back to the server's other types: the error tells whether they would do."""
+        server = b"\2\2\x13" + sub_types(260)[2:]
+        text = "the server offers VNC, VeNCrypt(X509None); configured: X509Plain"
+        self.refused(only(SubType.X509_PLAIN, SecurityType.VNC), V38 + server, V38 + b"\x13\0\2", text + ", VNC")
+        for types, error in (((SecurityType.VNC,), PassedOver), ((SecurityType.NONE,), PeerError), ((), PeerError)):
+            dialogue = Dialogue(partial(connect, security=only(SubType.X509_PLAIN, *types)))
+            raised = self.assertRaises(PeerError, dialogue.receive, V38 + server)
+            self.assertIs(type(raised), error)
 
     def test_long_lists_are_cut(self) -> None:
         """An error names no more than a line's worth of what a server lists."""
