@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.model.errors import Unreachable
+from gateway.model.secret import Secret
 from gateway.model.target import (
     Address,
     ConsoleKind,
@@ -220,8 +221,30 @@ class DialTests(SynchronousTestCase):
 
     def test_security_that_cannot_be_done(self) -> None:
         """What cannot be carried out closes the connection, too."""
-        done = self.dial(FIRST, kind=ConsoleKind.VNC, security=Security(SecurityType.VENCRYPT))
+        done = self.dial(FIRST, kind=ConsoleKind.VNC, security=Security(SecurityType.VNC))
         self.accept()
         self.assertTrue(self.failureResultOf(done, Unreachable).value.final)
         turn(self.reactor)
         self.assertTrue(self.transports[0].closed)
+
+    def test_once_more_without_vencrypt(self) -> None:
+        """Where VeNCrypt leads nowhere and VNC is offered beside it, a second connection takes that; no third comes."""
+        password = Secret("open sesame")
+        security = Security(SecurityType.VENCRYPT, password, anonymous=True, clear=True)
+        done = self.dial(FIRST, kind=ConsoleKind.VNC, security=security)
+        for choice in (b"\x13", b"\x02"):
+            self.assertNoResult(done)
+            transport = self.accept()
+            self.say(b"RFB 003.008\n")
+            transport.clear()
+            self.say(b"\x02\x13\x02")
+            self.assertEqual(choice, transport.value())
+            if choice == b"\x13":
+                self.say(b"\0\2")
+                self.say(b"\0\x01\0\0\1\4")
+                self.assertTrue(transport.closed)
+        self.say(bytes(16))
+        self.say(b"\0\0\0\2")
+        error = self.failureResultOf(done, Unreachable).value
+        self.assertEqual((True, 2), (error.final, len(self.asked)))
+        self.assertIn("192.0.2.1:5901: the server refused", str(error))

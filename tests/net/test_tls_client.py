@@ -7,7 +7,8 @@ from __future__ import annotations
 import hashlib
 
 from OpenSSL import SSL, crypto
-from twisted.internet.error import ConnectionLost
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import CertificateOptions, PrivateCertificate
@@ -19,8 +20,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from gateway.model.errors import Unreachable
-from gateway.model.target import Pin, TlsPolicy
-from gateway.net.tls_client import tls_context, tls_failure
+from gateway.model.secret import Secret
+from gateway.model.target import ClientCertificate, Pin, TlsPolicy
+from gateway.net.tcp_pipe import TcpPipe
+from gateway.net.tls_client import anonymous_context, begin_tls, tls_context, tls_failure
+from gateway.wire.errors import PeerError
 from tests.support.certs import Authority
 
 NAME = "console.example.com"
@@ -152,6 +156,79 @@ class TlsClientTests(SynchronousTestCase):
         complaint = self.meet(tls_context(TlsPolicy(ca=CA.pem), NAME), options)
         self.assertTrue(complaint.startswith("TLS failed: "), complaint)
 
+    def of_a_client(self, authority: Authority = CA) -> TlsPolicy:
+        """A policy with a certificate of this authority's to show."""
+        key, middle, chain = authority.issue("gateway").partition(b"-----BEGIN CERTIFICATE-----")
+        return TlsPolicy(ca=CA.pem, client=ClientCertificate(middle + chain, Secret(key.decode())))
+
+    def asking(self, version: int) -> CertificateOptions:
+        """A server that wants a certificate of the same authority, with at most this TLS."""
+        options = options_of(CA.issue(NAME))
+        context, authority = options.getContext(), crypto.load_certificate(crypto.FILETYPE_PEM, CA.pem)
+        context.set_max_proto_version(version)
+        context.get_cert_store().add_cert(authority)
+        context.add_client_ca(authority)
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: _[-1])
+        return options
+
+    def test_client_certificate(self) -> None:
+        """A server that wants to know who we are is shown the configured certificate."""
+        for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            tls = tls_context(self.of_a_client(), NAME)
+            self.assertEqual("", self.meet(tls, self.asking(version)))
+
+    def test_client_certificate_refused(self) -> None:
+        """None, and one of somebody else, are refused; what the server says of it is told."""
+        for policy, words in ((TlsPolicy(ca=CA.pem), "handshake failure"), (self.of_a_client(STRANGER), "unknown ca")):
+            complaint = self.meet(tls_context(policy, NAME), self.asking(SSL.TLS1_2_VERSION))
+            self.assertIn("TLS failed: ", complaint)
+            self.assertIn(words, complaint)
+
+    def test_no_certificate_wanted(self) -> None:
+        """A server that asks for none is shown none, and does not mind."""
+        self.assertEqual("", self.shake(self.of_a_client(), NAME, CA.issue(NAME)))
+
+    def test_anonymous(self) -> None:
+        """Anonymous TLS meets an anonymous server, encrypted."""
+        options = CertificateOptions()
+        context = options.getContext()
+        context.set_cipher_list(b"aNULL@SECLEVEL=0")
+        context.set_max_proto_version(SSL.TLS1_2_VERSION)
+        self.assertEqual("", self.meet(tls := anonymous_context(), options))
+        self.assertNotIn("NULL", " ".join(tls.clientConnectionForTLS(None).get_cipher_list()))
+
+    def test_anonymous_meets_a_certificate(self) -> None:
+        """Neither sort of TLS takes the other for itself."""
+        complaint = self.meet(anonymous_context(), options_of(CA.issue(NAME)))
+        self.assertTrue(complaint.startswith("TLS failed: "), complaint)
+        options = CertificateOptions()
+        options.getContext().set_cipher_list(b"aNULL@SECLEVEL=0")
+        options.getContext().set_max_proto_version(SSL.TLS1_2_VERSION)
+        complaint = self.meet(tls_context(TlsPolicy(ca=CA.pem), NAME), options)
+        self.assertTrue(complaint.startswith("TLS failed: "), complaint)
+
+    def test_hung_up_on(self) -> None:
+        """A server that asked for a certificate and hangs up inside TLS is a clue; one that did not is none."""
+        for policy, options, final, words in (
+            (TlsPolicy(ca=CA.pem), self.wondering(), True, "none is configured (client_cert)"),
+            (self.of_a_client(STRANGER), self.wondering(), False, "was shown the configured one"),
+            (TlsPolicy(ca=CA.pem), options_of(CA.issue(NAME)), None, ""),
+        ):
+            tls = tls_context(policy, NAME)
+            self.assertIsNone(tls.loss(ConnectionDone()))
+            self.assertEqual("", self.meet(tls, options))
+            found = tls.loss(ConnectionDone())
+            self.assertEqual(final, found and found.final)
+            self.assertIn(words, str(found))
+            said = tls.loss(SSL.Error([("SSL routines", "", "tlsv13 alert certificate required")]))
+            self.assertEqual(("TLS failed: tlsv13 alert certificate required", True), (str(said), said.final))
+
+    def wondering(self) -> CertificateOptions:
+        """A server that asks for a certificate and judges it later, by itself."""
+        options = self.asking(SSL.TLS1_3_VERSION)
+        options.getContext().set_verify(SSL.VERIFY_PEER, lambda *_: True)
+        return options
+
 
 class PolicyTests(SynchronousTestCase):
     """What is wrong before anybody is dialled."""
@@ -166,6 +243,16 @@ class PolicyTests(SynchronousTestCase):
         """Something else in the CA file is said before dialling."""
         self.assertRaises(Unreachable, tls_context, TlsPolicy(ca=b"junk"), NAME)
 
+    def test_a_client_certificate_that_is_none(self) -> None:
+        """Files that are no pair are said before dialling, without a word of the key."""
+        key, middle, chain = CA.issue("gateway").partition(b"-----BEGIN CERTIFICATE-----")
+        other = STRANGER.issue("gateway").partition(b"-----BEGIN CERTIFICATE-----")[0]
+        for chain_pem, key_pem in ((middle + chain, other), (middle + chain, b"canary"), (b"canary", key)):
+            policy = TlsPolicy(client=ClientCertificate(chain_pem, Secret(key_pem.decode())))
+            refused = self.assertRaises(Unreachable, tls_context, policy, NAME)
+            self.assertEqual((True, None), (refused.final, refused.__cause__))
+            self.assertNotIn("canary", str(refused))
+
     def test_an_international_name(self) -> None:
         """A name that cannot stand in a ClientHello is refused before dialling."""
         self.assertRaises(Unreachable, tls_context, TlsPolicy(server_name="könsole.example"), "192.0.2.1")
@@ -173,4 +260,27 @@ class PolicyTests(SynchronousTestCase):
     def test_words_for_a_loss(self) -> None:
         """A connection that breaks during the handshake may be tried again; a refusal may not."""
         self.assertFalse(tls_failure(ConnectionLost()).final)
+        self.assertFalse(tls_failure(SSL.SysCallError(-1, "Unexpected EOF")).final)
+        self.assertFalse(tls_failure(SSL.Error([("SSL routines", "", "unexpected eof while reading")])).final)
         self.assertTrue(tls_failure(SSL.Error([("SSL routines", "", "wrong version number")])).final)
+
+
+class BeginTests(SynchronousTestCase):
+    """``begin_tls``: what a pipe's handshake comes to."""
+
+    def begin(self, failure: Exception) -> Unreachable:
+        async def start_tls(creator: object) -> None:
+            raise failure
+
+        pipe = TcpPipe(Clock())
+        self.patch(pipe, "start_tls", start_tls)
+        done = Deferred.fromCoroutine(begin_tls(pipe, anonymous_context()))
+        return self.failureResultOf(done, Unreachable, CancelledError).value
+
+    def test_failures(self) -> None:
+        """A complaint stays what it is, a server's fault is final, a loss is not; who does not wait is told nothing."""
+        complaint = Unreachable("the certificate has expired", final=True)
+        self.assertIs(self.begin(complaint), complaint)
+        self.assertTrue(self.begin(PeerError("bytes came in the clear")).final)
+        self.assertFalse(self.begin(ConnectionLost()).final)
+        self.assertIsInstance(self.begin(CancelledError()), CancelledError)

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.model.secret import Secret
 from gateway.model.target import (
     ConsoleKind,
+    LogIn,
     Pin,
     Security,
     SecurityType,
@@ -129,7 +130,7 @@ class TargetTests(Reading):
         """A password alone means type vnc; either without the other is refused."""
         self.assertEqual(self.target(security={"password": "p"}).security.type, SecurityType.VNC)
         self.assertEqual(self.target(security={"type": "none"}).security, Security())
-        for security in ({"type": "vnc"}, {"type": "none", "password": "s3cret"}, {"type": "vencrypt"}, {"user": "x"}):
+        for security in ({"type": "vnc"}, {"type": "none", "password": "s3cret"}, {"type": "ard"}, {"user": "x"}):
             self.assert_bad("", target={**TARGET, "security": security})
         self.assert_bad(
             '"target.security.password"', target={**TARGET, "security": {"type": "none", "password": "s3cret"}}
@@ -137,6 +138,47 @@ class TargetTests(Reading):
         self.assert_bad(
             '"target.security.type"', target={"kind": "raw", "address": "h:1", "security": {"password": "s3cret"}}
         )
+
+    def test_vencrypt(self):
+        """VeNCrypt is read with whom to trust and what to take; a client's key is not among it."""
+        security = {
+            "type": "vencrypt",
+            "username": "u",
+            "password": "s3cret",
+            "subtypes": ["tlsplain", "x509plain"],
+            "anonymous": True,
+            "clear": True,
+            "ca": PEM,
+            "pin": "sha256:" + "AB" * 32,
+            "server_name": "vm",
+        }
+        policy = TlsPolicy(PEM.encode(), (Pin("sha256", "ab" * 32),), "vm")
+        ways = (LogIn.TLS_PLAIN, LogIn.X509_PLAIN)
+        self.assertEqual(
+            self.target(security=security).security,
+            Security(SecurityType.VENCRYPT, Secret("s3cret"), "u", policy, ways, True, True),
+        )
+        self.assertEqual(self.target(security={"type": "vencrypt"}).security, Security(SecurityType.VENCRYPT))
+        self.assert_bad(
+            '"client_key" is not known', target={**TARGET, "security": {"type": "vencrypt", "client_key": "s3cret"}}
+        )
+
+    def test_vencrypt_that_does_not_fit(self):
+        """What lacks something, or stands beside another type, is refused by its name."""
+        for named, more in (
+            ('"target.security.username" must be there with type vencrypt', {"username": "s3cret", "password": "p"}),
+            ('"target.security.ca" must be there with type vencrypt', {"ca": PEM}),
+            ('"target.security.subtypes" must be a list of some of', {"type": "vencrypt", "subtypes": ["s3cret"]}),
+            ('"target.security.subtypes"', {"type": "vencrypt", "subtypes": []}),
+            ('"target.security.anonymous" must be true beside tlsnone', {"type": "vencrypt", "subtypes": ["tlsnone"]}),
+            ('"target.security.password" must be a password beside', {"type": "vencrypt", "username": "s3cret"}),
+            ('"target.security.clear" must be true or false', {"type": "vencrypt", "clear": "s3cret"}),
+        ):
+            self.assert_bad(named, target={**TARGET, "security": more})
+        vencrypt = {"kind": "vnc", "address": "h:1", "security": {"type": "vencrypt"}}
+        self.assert_bad('"target.tls" must be absent beside TLS of vencrypt', target={**vencrypt, "tls": True})
+        self.assert_bad('"target.security" must be with server_name', target={**vencrypt, "address": "unix:/run/x"})
+        self.assert_bad('"target.tls" must be with', target={"kind": "raw", "address": "unix:/run/x", "tls": True})
 
     def test_tls(self):
         """TLS is on, off, or judged by what is given."""
