@@ -172,6 +172,19 @@ class LogInTests(SynchronousTestCase):
             turn(self.clock)
             self.assertEqual(b"first update", receiver.data)
 
+    def test_bytes_while_tls_begins(self) -> None:
+        """What comes on the pipe from then on is heard only once TLS stands: it came inside."""
+        done = self.begin(Security(SecurityType.VENCRYPT, anonymous=True))
+        self.vencrypt(257)
+        self.say(b"\x01")
+        self.assertEqual(b"", self.say(b"\0\0\0\0"))
+        self.assertNoResult(done)
+        self.pipe.handshakeCompleted()
+        turn(self.clock)
+        self.assertEqual(b"\x01", self.transport.value())
+        self.say(INIT.pack())
+        self.assertEqual(INIT, self.successResultOf(done))
+
     def test_who_is_trusted(self) -> None:
         """Certificates are judged where the sub-type has them, for the name that was dialled; else there are none."""
         for security, number, certified in (
