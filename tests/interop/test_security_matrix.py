@@ -25,7 +25,7 @@ from tests.support.running import Gateway, Qemu, Xvnc, answers, free_port, need,
 from tests.support.sharing import shared
 
 USER, PASSWORD, WRONG = "alice", "swordfsh", "tunafish"
-PAM = Path("/usr/lib/x86_64-linux-gnu/libpam_wrapper.so")
+PAM = next(Path("/usr/lib").glob("*/libpam_wrapper.so"), Path("missing"))
 MATRIX = PAM.parent / "pam_wrapper/pam_matrix.so"
 PAM_SERVICE = "consolegw-test"
 
