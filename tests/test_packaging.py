@@ -14,7 +14,7 @@ from twisted.application.service import IServiceMaker
 from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.tally import tally
+from tests.support.tally import failures, tally, worth_another_try
 
 ROOT = Path(__file__).parent.parent
 CLIENT = ROOT / "gateway/web/client"
@@ -115,6 +115,25 @@ class TallyTests(SynchronousTestCase):
     def test_counts_of_a_passed_run(self) -> None:
         """What was printed before is not mistaken for the summary."""
         self.assertEqual(tally(["PASSED by the way\n", "PASSED (successes=7)\n"]), (7, 0, 0))
+
+    def test_failures(self) -> None:
+        """Each failed test is named once, whatever else the run printed."""
+        name = "tests.interop.test_tls.ReloadTests.test_sighup"
+        lines = [
+            "tests.interop.test_tls\n",
+            "  test_sighup ... [ERROR]\n",
+            "  File tests/x.py\n",
+            f"{name}\n",
+            f"{name}\n",
+        ]
+        self.assertEqual(failures(lines), [name])
+
+    def test_second_try(self) -> None:
+        """A few tests of real programs get one; many, other tests, or failures without a name do not."""
+        real, unit = "tests.interop.test_tls.T.test_a", "tests.net.test_mux.T.test_a"
+        self.assertTrue(worth_another_try([real], 1))
+        for names, failed in (([], 0), ([real], 2), ([unit], 1), ([real, unit], 2), ([real] * 6, 6)):
+            self.assertFalse(worth_another_try(names, failed), (names, failed))
 
     def test_no_summary(self) -> None:
         """A run that died says nothing."""
