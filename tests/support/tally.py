@@ -19,7 +19,7 @@ _FAILED = ("failures", "errors", "unexpectedSuccesses")
 _PASSED = ("successes", "expectedFailures")
 
 
-_FAILURE = re.compile(r"(tests\.[\w.]+\.test_\w+)\s*")
+_FAILURE = re.compile(r"(tests\.[\w.]+\.[A-Z]\w*\.test_\w+)\s*")
 _REAL = "tests.interop."
 
 MOST_TRIED_AGAIN = 5
