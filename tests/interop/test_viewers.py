@@ -4,20 +4,23 @@ Stock VNC viewers at a real gateway's port: TigerVNC's, gtk-vnc's, and those tha
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from gateway.net.viewer import NOT_THIS_TICKET
 from tests.support.browser import BrowserCase, World, difference, picture_of, until_canvas_shows
 from tests.support.clients import tls_socket
 from tests.support.machines import Machine, rfb_open
-from tests.support.running import DEADLINE, Gateway, Program, Xvnc, answers, free_port, need, until
+from tests.support.running import DEADLINE, ROOT, Gateway, Program, Xvnc, answers, free_port, need, until
 from tests.support.viewers import (
     BareViewer,
     Refusal,
@@ -314,6 +317,64 @@ class BareTests(_BareCase):
         idle.socket.settimeout(DEADLINE)
         idle.socket.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertEqual(b"HTTP/1.1 200", idle.take(12))
+
+
+class VanishedTests(_BareCase):
+    """A viewer on another machine (a network of its own), whose cable is cut."""
+
+    HERE, THERE = "10.213.7.1", "10.213.7.2"
+
+    def setUp(self) -> None:
+        if os.geteuid():
+            raise SkipTest("a network of its own needs root")
+        super().setUp()
+        self.space = f"consolegw-{os.getpid()}"
+        inner, self.cable = f"vb{os.getpid()}", f"va{os.getpid()}"
+        self.ip("netns", "add", self.space)
+        self.addCleanup(self.ip, "netns", "del", self.space)
+        self.ip("link", "add", self.cable, "type", "veth", "peer", "name", inner, "netns", self.space)
+        self.ip("addr", "add", f"{self.HERE}/24", "dev", self.cable)
+        self.ip("link", "set", self.cable, "up")
+        self.ip("-n", self.space, "addr", "add", f"{self.THERE}/24", "dev", inner)
+        self.ip("-n", self.space, "link", "set", inner, "up")
+
+    def ip(self, *arguments: str) -> None:
+        """Set up a network, or skip."""
+        done = subprocess.run([need("ip"), *arguments], capture_output=True, text=True)
+        if done.returncode:
+            raise SkipTest(f"ip {' '.join(arguments)}: {done.stderr}")
+
+    def far_viewer(self, ticket: str) -> Program:
+        """A viewer over there that has come in, and does nothing."""
+        script = (
+            "import time; from tests.support.viewers import BareViewer;"
+            f" viewer = BareViewer({self.gateway.port}, host={self.HERE!r}).log_in({ticket!r});"
+            " print(viewer.meet(), flush=True); time.sleep(600)"
+        )
+        argv = [need("ip"), "netns", "exec", self.space, sys.executable, "-c", script]
+        program = Program(self.directory, "far-viewer", argv, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        self.addCleanup(program.stop, signal.SIGKILL)
+        program.wait_for(lambda: "lab" in program.output, "is let in")
+        return program
+
+    def test_cut_cable(self) -> None:
+        """While its machine lives a viewer keeps its session, hanging or not; without it another one continues."""
+        ticket = self.ticket(roaming=True)
+        program = self.far_viewer(ticket)
+        self.until_state("relaying")
+        for stopped in (False, True):
+            if stopped:
+                program.process.send_signal(signal.SIGSTOP)
+            time.sleep(2)
+            with self.assertRaises(Refusal):
+                self.viewer().log_in(ticket)
+        self.ip("link", "set", self.cable, "down")
+        time.sleep(2)
+        begun = time.monotonic()
+        self.assertEqual("lab", self.viewer().log_in(ticket).meet())
+        self.assertLess(time.monotonic() - begun, 6)
+        (session,) = self.gateway.sessions()
+        self.assertEqual(2, session["generation"])
 
 
 class QuietTests(_BareCase):
