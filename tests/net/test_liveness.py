@@ -8,6 +8,7 @@ import struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.net import liveness
+from gateway.net.socket_options import KEEPALIVE, set_options
 
 
 class KernelSocket(socket.socket):
@@ -23,26 +24,6 @@ class KernelSocket(socket.socket):
         return struct.pack("=8B24I", *range(8), *range(12), round(self.silent_for * 1000), *range(11))[: size[0]]
 
 
-class Below:
-    """A transport on a socket."""
-
-    def __init__(self, handle: object) -> None:
-        self._handle = handle
-
-    def getHandle(self) -> object:  # noqa: N802
-        return self._handle
-
-
-class Above:
-    """TLS on a transport: its handle is something else."""
-
-    def __init__(self, transport: object) -> None:
-        self.transport = transport
-
-    def getHandle(self) -> object:  # noqa: N802
-        return "TLS"
-
-
 class LivenessTests(SynchronousTestCase):
     """A socket's options, and what it tells."""
 
@@ -53,23 +34,9 @@ class LivenessTests(SynchronousTestCase):
     def option(self, option: int) -> int:
         return self.socket.getsockopt(socket.IPPROTO_TCP, option)
 
-    def test_socket_below(self) -> None:
-        """The TCP socket is found under TLS too; a local socket is none, and neither is nothing."""
-        self.assertIs(self.socket, liveness.tcp_socket(Below(self.socket)))
-        self.assertIs(self.socket, liveness.tcp_socket(Above(Above(Below(self.socket)))))
-        local = socket.socket(socket.AF_UNIX)
-        self.addCleanup(local.close)
-        self.assertEqual((None, None), (liveness.tcp_socket(Below(local)), liveness.tcp_socket(object())))
-
-    def test_keep_alive(self) -> None:
-        """An idle peer is asked after 15 seconds."""
-        liveness.keep_alive(self.socket)
-        self.assertEqual(1, self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
-        self.assertEqual((15, 5), (self.option(socket.TCP_KEEPIDLE), self.option(socket.TCP_KEEPINTVL)))
-
     def test_asking(self) -> None:
         """While it is asked that is every second, and as before afterwards, whatever happens."""
-        liveness.keep_alive(self.socket)
+        set_options(self.socket, KEEPALIVE)
         with self.assertRaises(ValueError), liveness.asking(self.socket):
             self.assertEqual((1, 1), (self.option(socket.TCP_KEEPIDLE), self.option(socket.TCP_KEEPINTVL)))
             raise ValueError
