@@ -34,6 +34,11 @@ ADMIN_WARNING = (
     "use tcp:PORT:interface=127.0.0.1 or unix:/PATH, or a network of its own"
 )
 
+VIEWERS_WARNING = (
+    '"1.3" with VNC viewers (silent = "rfb"): Remmina cannot connect, and TigerVNC up to 1.12 may hang after its '
+    'ticket; with "1.2" viewers, and only they, are spoken TLS 1.2 to'
+)
+
 DEMO = """
 [gateway]
 public_url = "https://localhost:8443"
@@ -83,6 +88,7 @@ def parse(text: str, *, file: str, base_dir: str) -> Config:
     config = read_table(Config, root, data, file=file)
     config = evolve(config, listen=_listeners(root, config), tickets=_tickets(root, config, data))
     _check_admin(root, config)
+    _warn_of_viewers(root, config)
     return evolve(config, warnings=tuple(root.warnings))
 
 
@@ -136,6 +142,11 @@ def _tickets(root: Place, config: Config, data: dict[str, Any]) -> Tickets:
         return config.tickets
     root.at("tickets").at("store").warn(SEALED_WARNING)
     return config.tickets if "ttl" in data["tickets"] else evolve(config.tickets, ttl=SEALED_TTL)
+
+
+def _warn_of_viewers(root: Place, config: Config) -> None:
+    if config.tls.minimum == "1.3" and any(one.silent == "rfb" for one in config.listen):
+        root.at("tls").at("minimum").warn(VIEWERS_WARNING)
 
 
 def _check_admin(root: Place, config: Config) -> None:

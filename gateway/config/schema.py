@@ -15,7 +15,15 @@ from attrs import frozen
 from gateway.config.consoles import Console, Driver, consoles, drivers
 from gateway.config.place import Place
 from gateway.config.tables import ListOfTables, Table, setting
-from gateway.config.urls import allowance, endpoint_or_off, listening_endpoint, origin, public_url, trusted_proxies
+from gateway.config.urls import (
+    allowance,
+    by_server_name,
+    endpoint_or_off,
+    listening_endpoint,
+    origin,
+    public_url,
+    trusted_proxies,
+)
 from gateway.config.values import (
     boolean,
     choice,
@@ -94,13 +102,15 @@ class Listen:
         [],
     )
     silent: str = setting(
-        choice("close", later=("rfb", "authd")),
-        "What a client that says nothing is told: close, rfb or authd.",
+        choice("close", "rfb", later=("authd",)),
+        "What is spoken to a client that says nothing, outside TLS: close (nothing), or rfb to VNC viewers.",
         "close",
     )
     silent_after: float = setting(seconds(0.3, 60), "Seconds after which a client is silent.", 2.0)
     silent_by_name: dict[str, str] = setting(
-        only({}, lambda value: True), "The same inside TLS, by SNI name.", {}, later=True
+        by_server_name(choice("close", "rfb", later=("authd",))),
+        "The same inside TLS, by the name that was asked for; rfb for all others, where no ALPN was offered.",
+        {},
     )
     plaintext: str = setting(
         choice("redirect", "serve", "refuse"),

@@ -11,6 +11,7 @@ import re
 import socket
 
 from gateway.config.place import Place, show
+from gateway.config.tables import Read
 from gateway.config.values import list_of
 from gateway.model.allowed import Allowance, parse_allowance
 from gateway.model.proxies import UNIX, Network, TrustedProxies
@@ -19,6 +20,7 @@ from gateway.model.target import Address, Pin, parse_address, parse_pin
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 )
+_SERVER_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ENDPOINT = "tcp:PORT, tcp6:PORT:interface=… or unix:/PATH"
 _LATER_ADDRESSES = ("ws:", "wss:", "http:", "https:")
@@ -146,6 +148,27 @@ def allowance(place: Place, value: object) -> Allowance:
     except ValueError as problem:
         accepted = str(problem).partition(": ")[2]
         raise place.wrong(show(value), accepted) from problem
+
+
+def by_server_name(one: Read[str]) -> Read[dict[str, str]]:
+    """Read a table of host names, as clients ask for them in TLS."""
+
+    def read(place: Place, value: object) -> dict[str, str]:
+        if not isinstance(value, dict) or len(value) > NAMES_MAX:
+            raise place.wrong(show(value), f'at most {NAMES_MAX} host names, as in {{ "vnc.example.com" = "rfb" }}')
+        found = {}
+        for name, item in value.items():
+            plain = name.lower().removesuffix(".")
+            if not _SERVER_NAME.fullmatch(plain):
+                raise place.at(name).wrong("this name", "a host name such as vnc.example.com")
+            found[plain] = one(place.at(name), item)
+        return found
+
+    return read
+
+
+NAMES_MAX = 1000
+"""Host names of one listener with something of their own."""
 
 
 def _pin(place: Place, value: object) -> Pin:

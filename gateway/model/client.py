@@ -22,7 +22,7 @@ class Arrival:
     ``address`` is normalised (an IPv4-mapped IPv6 address reads as IPv4), or
     ``unix`` for a local socket; ``secure`` says that TLS ended here, or at a
     trusted balancer; ``listener`` names the ``[[listen]]`` table and ``public_url`` is the one
-    that goes with it.
+    that goes with it; ``alpn`` is what the client offered to speak inside TLS.
     """
 
     address: str
@@ -31,6 +31,7 @@ class Arrival:
     public_url: str = ""
     secure: bool = False
     server_name: str | None = None
+    alpn: tuple[str, ...] = ()
 
 
 def as_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -74,6 +75,15 @@ class Way(enum.Enum):
     VCD_PATH = "vcd-path"
     COOKIE = "cookie"
     HOST = "host"
+    VIEWER = "viewer"
+
+
+class Greeted(enum.Enum):
+    """How far RFB's handshake has come with a client when the session gets it."""
+
+    NOT_YET = "not-yet"
+    LET_IN = "let-in"
+    """Version and log-in are behind it: it says ClientInit next."""
 
 
 @frozen

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from gateway.model.client import Presentation
+from gateway.model.client import Greeted, Presentation
 from gateway.model.session import Closing, Ending, SessionRecord, Word
 from gateway.model.target import ConsoleInfo, Target
 from gateway.model.ticket import Mint, Minted, Presenter, Redeemed, Selector
@@ -132,8 +132,8 @@ class Admission(Protocol):
     def speaks_rfb(self) -> bool:
         """Whether the gateway greets this client as an RFB server."""
 
-    def attach(self, pipe: Pipe) -> None:
-        """Here is the client."""
+    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET) -> None:
+        """Here is the client; what it has behind it of RFB's handshake matters where it speaks that."""
 
     def abandon(self) -> None:
         """The client left before it had a pipe."""

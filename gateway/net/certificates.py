@@ -32,6 +32,9 @@ MAX_FILE: Final = 256 * 1024
 
 _VERSIONS: Final[Mapping[str, int]] = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 
+_CAP: Final = SSL.TLS1_2_VERSION
+_CAPPED: Final = DEFAULT + "/1.2"  # no file can be called so
+
 # Forward secrecy and authenticated encryption; of TLS 1.3 OpenSSL's own choice is good.
 _CIPHERS: Final = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
@@ -63,9 +66,10 @@ class BadCertificates(Exception):
 
 @frozen
 class _Loaded:
-    """The contexts of one moment."""
+    """The contexts of one moment; ``capped`` is the default's twin without TLS 1.3."""
 
     default: SSL.Context
+    capped: SSL.Context
     by_name: Mapping[str, SSL.Context] = field(factory=dict)
 
     def find(self, name: str) -> SSL.Context:
@@ -96,12 +100,12 @@ class CertificateStore:
         self._on_event = on_event
         self._stamp: Stamp = ()
         self._loaded: _Loaded | None = None
+        self.capped = CappedCertificates(lambda: SSL.Connection(self._now().capped, None))
         self.reload()
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         """Begin a handshake with the certificates of this moment."""
-        assert self._loaded is not None
-        return SSL.Connection(self._loaded.default, None)
+        return SSL.Connection(self._now().default, None)
 
     def changed(self) -> bool:
         """Whether the files look different from those that were read last."""
@@ -116,7 +120,9 @@ class CertificateStore:
         """
         self._stamp = self._look()
         loaded = self._loaded
-        contexts: dict[str, SSL.Context] = {} if loaded is None else {DEFAULT: loaded.default}
+        contexts: dict[str, SSL.Context] = {}
+        if loaded is not None:
+            contexts = {DEFAULT: loaded.default, _CAPPED: loaded.capped}
         before = contexts if loaded is None else contexts | dict(loaded.by_name)
         problems: list[Notice] = []
         names = [Path(file).name for file, *_ in self._stamp]
@@ -125,7 +131,7 @@ class CertificateStore:
         for file in names:
             name = file.removesuffix(_SUFFIX).lower()
             try:
-                contexts[name] = self._load(self._directory / file)
+                contexts |= self._load(self._directory / file, name)
             except (OSError, ValueError, TypeError, UnsupportedAlgorithm, SSL.Error) as error:
                 problems.append(Notice(str(self._directory / file), _reason(error), broken=True))
                 if name in before:
@@ -133,9 +139,9 @@ class CertificateStore:
         self._use(contexts, problems)
 
     def _use(self, contexts: dict[str, SSL.Context], problems: Sequence[Notice]) -> None:
-        default = contexts.pop(DEFAULT, None)
-        if default is not None and not (problems and self._loaded is None):
-            self._loaded = _Loaded(default, contexts)
+        default, capped = contexts.pop(DEFAULT, None), contexts.pop(_CAPPED, None)
+        if default is not None and capped is not None and not (problems and self._loaded is None):
+            self._loaded = _Loaded(default, capped, contexts)
         for problem in problems:
             self._on_event(problem)
         if problems:
@@ -156,20 +162,28 @@ class CertificateStore:
             seen.append((str(file), found.st_mtime_ns, found.st_size, found.st_ino))
         return tuple(seen)
 
-    def _load(self, path: Path) -> SSL.Context:
+    def _now(self) -> _Loaded:
+        assert self._loaded is not None  # the first load was good, or there is no store
+        return self._loaded
+
+    def _load(self, path: Path, name: str) -> Mapping[str, SSL.Context]:
+        """Make what a file is good for."""
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             data = file.read(MAX_FILE + 1)
         if len(data) > MAX_FILE:
             raise ValueError("is far larger than a key and its certificates")
-        context = self._context(data)
+        contexts = {name: self._context(data)}
+        if name == DEFAULT:
+            contexts[_CAPPED] = contexts[DEFAULT] if self._minimum > _CAP else self._context(data, _CAP)
         if mode & stat.S_IRWXO:
             self._on_event(Notice(str(path), f"holds a private key that others may read (mode {mode:04o})"))
-        return context
+        return contexts
 
-    def _context(self, data: bytes) -> SSL.Context:
+    def _context(self, data: bytes, maximum: int = 0) -> SSL.Context:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(self._minimum)
+        context.set_max_proto_version(maximum)  # 0: whatever there is
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
         # An idle session needs no record buffers of its own; the read and write modes are pyOpenSSL's.
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
@@ -192,6 +206,23 @@ class CertificateStore:
         if name and self._loaded is not None:
             host = name.decode("ascii", "replace").lower().removesuffix(".")
             connection.set_context(self._loaded.find(host))
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class CappedCertificates:
+    """
+    The same certificates for clients that must not be spoken TLS 1.3 to, unless nothing else is spoken here.
+
+    Which versions are spoken is settled by the context that a handshake begins
+    with: a server name changes only the certificate.
+    """
+
+    def __init__(self, begin: Callable[[], SSL.Connection]) -> None:
+        self._begin = begin
+
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        """Begin a handshake with the certificates of this moment."""
+        return self._begin()
 
 
 def _select_protocol(connection: SSL.Connection, offered: Sequence[bytes]) -> Any:

@@ -1,9 +1,9 @@
 """
 Decides what a connection speaks, once, and hands it over.
 
-It buffers next to nothing and builds nothing until it knows: a TLS hello is
-read whole first.  What each protocol then does is behind the routes; inside
-TLS the same table starts again.  Tickets, HTTP and RFB are not known here.
+It buffers next to nothing and builds nothing until it knows.  What each
+protocol then does is behind the routes; inside TLS the same table starts
+again.  Tickets, HTTP and RFB are not known here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from attrs import field, frozen
 from twisted.internet.interfaces import IAddress, IHandshakeListener, IOpenSSLServerConnectionCreator, IProtocol
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -25,10 +24,10 @@ from gateway.model.events import Event, tell
 from gateway.model.seams import Metrics
 from gateway.net.connection import Connection
 from gateway.net.handover import replace
-from gateway.net.handshakes import Slots, Turn
+from gateway.net.handshakes import Slots
+from gateway.net.tls_start import TlsStart, TlsTerms
 from gateway.net.wheel import Deadline, Wheel
-from gateway.wire.client_hello import ClientHello, HelloReader
-from gateway.wire.errors import PeerError
+from gateway.wire.client_hello import ClientHello
 from gateway.wire.sniff import Kind, Match, NeedMore, identify
 
 _log = Logger()
@@ -39,8 +38,8 @@ HEAD_DEADLINE: Final = 10.0
 CLOSE_DEADLINE: Final = 2.0
 """Seconds for the peer to take note of our close."""
 
-Route = Callable[[Arrival], IProtocol]
-"""Makes what a kind of client is handed to."""
+Route = Callable[[Arrival], IProtocol | None]
+"""Makes what a client is handed to, or nothing where it is not welcome."""
 
 
 @frozen
@@ -50,12 +49,11 @@ class TlsEntrance:
     certificates: IOpenSSLServerConnectionCreator
     slots: Slots
     inside: Routes
-    factory: TLSMemoryBIOFactory = field(init=False)
+    terms: TlsTerms = field(init=False)
 
-    @factory.default
-    def _make_factory(self) -> TLSMemoryBIOFactory:
-        wheel = self.inside.wheel
-        return TLSMemoryBIOFactory(self.certificates, False, ServerFactory(), wheel.clock)
+    @terms.default
+    def _make_terms(self) -> TlsTerms:
+        return TlsTerms(self.certificates, self.slots, self.inside.wheel)
 
 
 @frozen
@@ -64,14 +62,14 @@ class Routes:
     What is spoken on a listener (or inside its TLS), and where each client goes.
 
     ``silent`` makes what is spoken to a client that says nothing for
-    ``silent_after`` seconds, or ``None`` for those that it is not spoken to.
+    ``silent_after`` seconds.
     """
 
     wheel: Wheel
     metrics: Metrics
     by_kind: Mapping[Kind, Route]
     tls: TlsEntrance | None = None
-    silent: Callable[[Arrival], IProtocol | None] | None = None
+    silent: Route | None = None
     silent_after: float = 2.0
 
 
@@ -103,11 +101,10 @@ class Mux(Protocol):
         self._routes = routes
         self._arrival = arrival
         self._buffer = b""
-        self._hello: HelloReader | None = None
-        self._turn: Turn | None = None
+        self._tls: TlsStart | None = None
         self._deadline = Deadline(routes.wheel)
         self._silence = Deadline(routes.wheel)
-        self._closing = self._paused = False
+        self._closing = False
 
     # What the transport calls.
 
@@ -125,11 +122,11 @@ class Mux(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Look, and hand over."""
-        if self._closing or self._turn is not None:
-            return  # what came behind a hello before its turn is in the hello reader's hands, or nobody's
+        if self._closing:
+            return
         self._silence.clear()
-        if self._hello is not None:
-            self._read_hello(data)
+        if self._tls is not None:
+            self._tls.receive(data)
             return
         self._buffer += data
         verdict = identify(self._buffer)
@@ -147,14 +144,15 @@ class Mux(Protocol):
     # Deciding.
 
     def _go(self, kind: Kind) -> None:
-        route = self._routes.by_kind.get(kind)
         pending, self._buffer = self._buffer, b""
         if kind is Kind.TLS and self._routes.tls is not None:
-            self._hello = HelloReader()
-            self._read_hello(pending)
-        elif route is not None:
+            self._begin_tls(self._routes.tls, pending)
+            return
+        route = self._routes.by_kind.get(kind)
+        successor = route(self._arrival) if route is not None else None
+        if successor is not None:
             self._routes.metrics.connection(kind.value)
-            self._hand_over(route(self._arrival), pending)
+            self._hand_over(successor, pending)
         else:
             self._refuse("junk", f"speaks {kind.value}, which is not spoken here")
 
@@ -169,9 +167,9 @@ class Mux(Protocol):
             self._hand_over(successor)
 
     def _too_late(self) -> None:
-        if self._closing or self._turn is not None:
+        if self._closing or (self._tls is not None and self._tls.asked):
             self.transport.abortConnection()  # a handshake that takes too long is counted when it is lost
-        elif self._buffer or self._hello:
+        elif self._buffer or self._tls is not None:
             self._refuse("timeout", "takes too long to say what it speaks")
         else:
             self._closing = True  # a probe that holds still, or a browser's spare connection: no line in the log
@@ -187,42 +185,24 @@ class Mux(Protocol):
         self._closing = True
         self._stop()
         self._buffer = b""
-        self._hello = None
         self._deadline.set(CLOSE_DEADLINE, self._too_late)
         self.transport.loseConnection()
 
     # TLS.
 
-    def _read_hello(self, data: bytes) -> None:
-        assert self._hello is not None
-        try:
-            hello = self._hello.receive(data)
-        except PeerError as error:
-            self._refuse("tls-failed", f"begins TLS and goes wrong: {error}")
-            return
-        if hello is not None:
-            self._ask_for_turn(hello)
+    def _begin_tls(self, entrance: TlsEntrance, pending: bytes) -> None:
+        def inside(hello: ClientHello) -> IProtocol:
+            arrival = attrs.evolve(self._arrival, secure=True, server_name=hello.server_name, alpn=hello.alpn)
+            return InnerMux(entrance.inside, arrival, self._stop)
 
-    def _ask_for_turn(self, hello: ClientHello) -> None:
-        assert self._routes.tls is not None
-        self._turn = self._routes.tls.slots.turn(lambda: self._start_tls(hello), self._evicted)
-        self._turn.wait()
-        if self._hello is not None and not self._closing:
-            # Nothing is read while the hello waits, so that nothing more has to be kept.
-            self._paused = True
-            self.transport.pauseProducing()
+        def refused(why: str) -> None:
+            self._refuse("tls-failed", f"begins TLS and goes wrong: {why}")
 
-    def _start_tls(self, hello: ClientHello) -> None:
-        entrance, reader, self._hello = self._routes.tls, self._hello, None
-        assert entrance is not None and reader is not None
-        arrival = attrs.evolve(self._arrival, secure=True, server_name=hello.server_name)
-        tls: Any = TLSMemoryBIOProtocol(entrance.factory, InnerMux(entrance.inside, arrival, self._stop))
-        if self._paused:
-            self.transport.resumeProducing()
-        replace(self.transport, tls, reader.raw())
+        self._tls = TlsStart(self.transport, entrance.terms, inside=inside, refused=refused, evicted=self._evicted)
+        self._tls.receive(pending)
 
     def _evicted(self) -> None:
-        if self._hello is not None:  # it had no turn; else the loss inside TLS is what counts
+        if self._tls is not None and not self._tls.begun:  # else the loss inside TLS is what counts
             self._closing = True
             self._routes.metrics.connection("over-limit")
         self.transport.abortConnection()
@@ -233,8 +213,8 @@ class Mux(Protocol):
         """Be done with the clock and the slots: the next one has its own."""
         self._silence.clear()
         self._deadline.clear()
-        if self._turn is not None:
-            self._turn.over()
+        if self._tls is not None:
+            self._tls.over()
 
 
 @implementer(IHandshakeListener)

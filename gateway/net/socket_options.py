@@ -8,6 +8,7 @@ that is merely slow to read must not be taken for one.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -29,20 +30,25 @@ KEEPALIVE: Final = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 
 
 def prepare(transport: Any) -> None:
     """Set the options; a peer that is gone already makes that fail, and is found out soon."""
-    handle = _socket_of(transport)
+    handle = socket_of(transport)
     if handle is not None:
         _set(handle, "TCP_NODELAY", 1)
         _set(handle, "SO_KEEPALIVE", 1, socket.SOL_SOCKET)
-        for name, value in KEEPALIVE:
-            _set(handle, name, value)
+        set_options(handle, KEEPALIVE)
         _set(handle, "TCP_USER_TIMEOUT", DEAD_AFTER * 1000)
 
 
 def be_patient(transport: Any, patient: bool) -> None:
     """Wait longer for a peer whose send buffer is full, or no longer."""
-    handle = _socket_of(transport)
+    handle = socket_of(transport)
     if handle is not None:
         _set(handle, "TCP_USER_TIMEOUT", (PATIENT_FOR if patient else DEAD_AFTER) * 1000)
+
+
+def set_options(handle: socket.socket, options: Iterable[tuple[str, int]]) -> None:
+    """Set those options of TCP that the system has."""
+    for name, value in options:
+        _set(handle, name, value)
 
 
 def _set(handle: socket.socket, name: str, value: int, level: int = socket.IPPROTO_TCP) -> None:
@@ -52,7 +58,7 @@ def _set(handle: socket.socket, name: str, value: int, level: int = socket.IPPRO
             handle.setsockopt(level, option, value)
 
 
-def _socket_of(transport: Any) -> socket.socket | None:
+def socket_of(transport: Any) -> socket.socket | None:
     """The TCP socket at the bottom of a transport; ``None`` where there is none (a local socket, a test)."""
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport

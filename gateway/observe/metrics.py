@@ -69,8 +69,8 @@ ENDINGS = frozenset(ending.word for ending in Ending)
 REASONS = frozenset(reason.word for reason in Reason)
 DIAL_OUTCOMES = frozenset({"connected", "unreachable", "refused", "timeout", "failed", "cancelled"})
 CONNECTION_OUTCOMES = frozenset(
-    {"tls", "http", "websocket", "connect", "rfb", "authd", "spice", "junk", "silent", "timeout", "closed", "refused"}
-    | {"over-limit", "tls-failed"}
+    {"tls", "http", "websocket", "connect", "rfb", "viewer", "authd", "spice", "junk", "silent", "timeout", "closed"}
+    | {"refused", "over-limit", "tls-failed"}
 )
 
 _SESSION_BUCKETS = (1, 10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600)

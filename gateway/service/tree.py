@@ -30,6 +30,8 @@ from gateway.net.fronts import Fronts
 from gateway.net.handshakes import Slots
 from gateway.net.mux import Mux, MuxFactory, Route, Routes, TlsEntrance
 from gateway.net.proxied import Balancers, ProxiedFactory, uncounted
+from gateway.net.tls_start import TlsTerms
+from gateway.net.viewer import ViewerFront
 from gateway.net.wheel import Wheel
 from gateway.observe.audit import FileAudit
 from gateway.observe.metrics import Live, PrometheusMetrics
@@ -41,6 +43,7 @@ from gateway.service.listeners import Listener
 from gateway.service.recovery import Recovery
 from gateway.service.reload import Reloadable, Reloader
 from gateway.service.shutdown import Shutdown
+from gateway.service.silence import Silence
 from gateway.sessions.broker import Broker
 from gateway.sessions.consoles import Consoles
 from gateway.sessions.desk import Desk
@@ -172,12 +175,16 @@ def assemble(
     api_keys = ApiKeys(config.api.keys_file)
     web = Web(config, reactor, product, Access(api_keys, Rate(config.limits.failed_tickets_per_address), reactor))
     often = Rate(config.limits.connections_per_address)
+    slots = Slots(wheel)
+    inside = ViewerFront(product.broker.admit, wheel, product.metrics)
+    capped = TlsTerms(certificates.store.capped, slots, wheel)
     entrance = Entrance(
         certificates,
-        Slots(wheel),
+        slots,
         wheel,
         product.metrics,
         lambda address: often.take(site_of(address), wheel.seconds()),
+        Silence(evolve(inside, tls=capped, settles=config.tls.minimum == "1.3"), inside),
     )
     product.metrics.watch(
         Live(
@@ -225,7 +232,8 @@ class Web:
         self.presenting = Presenting(origins, config.tickets.accept)
         holder = HolderCalls(product.broker, origins, config.tickets.max_session).routes()
         listeners = {one.name: one.public_url for one in config.listen}
-        tickets = TicketCalls(product.desk, product.consoles, config.gateway.public_url, listeners).routes()
+        viewers = [one.public_url for one in config.listen if one.silent == "rfb"]
+        tickets = TicketCalls(product.desk, product.consoles, config.gateway.public_url, listeners, viewers).routes()
         operator = (*tickets, *ListCalls(product.desk, product.consoles).routes())
         self._public_api = Api(holder + (operator if "public" in config.api.on else ()), access, reactor)
         self._admin_api = Api(operator, access, reactor) if "admin" in config.api.on else None
@@ -268,12 +276,14 @@ class Entrance:
     wheel: Wheel
     metrics: PrometheusMetrics
     welcome: Callable[[str], bool]
+    silence: Silence
 
     def factory_for(self, listen: Listen, web: Web, gate: Gate) -> IProtocolFactory:
         """The first protocol of a public listener's connections."""
         by_kind = _http(web.fronts(listen, self.wheel))
-        inside = Routes(self.wheel, self.metrics, by_kind)
-        outside = Routes(self.wheel, self.metrics, by_kind, TlsEntrance(self.certificates.store, self.slots, inside))
+        inside = self.silence.inside_tls(listen, Routes(self.wheel, self.metrics, by_kind))
+        entrance = TlsEntrance(self.certificates.store, self.slots, inside)
+        outside = self.silence.outside_tls(listen, Routes(self.wheel, self.metrics, by_kind, entrance))
         template = Arrival("", listener=listen.name, public_url=listen.public_url)
         welcome = uncounted(listen.trusted_proxies, self.welcome) if listen.plaintext == "serve" else self.welcome
         if listen.proxy_protocol:

@@ -13,7 +13,7 @@ import attrs
 from attrs import frozen
 from twisted.logger import Logger
 
-from gateway.model.client import Arrival, Presentation, Way, site_of
+from gateway.model.client import Arrival, Greeted, Presentation, Way, site_of
 from gateway.model.errors import Reason, Refused, StoreAway
 from gateway.model.events import Event, tell
 from gateway.model.seams import Pipe, TicketStore
@@ -54,9 +54,9 @@ class Admitted:
         """Whether the gateway greets this client as an RFB server."""
         return self.session.record.grant.kind.speaks_rfb
 
-    def attach(self, pipe: Pipe) -> None:
+    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET) -> None:
         """Here is the client."""
-        self.session.attach(pipe, self.arrival, self.way)
+        self.session.attach(pipe, self.arrival, self.way, greeted)
 
     def abandon(self) -> None:
         """It left before its pipe was there; while the session waits it may try again, if it may at all."""

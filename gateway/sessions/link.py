@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from gateway.model.client import Greeted
 from gateway.model.errors import Unreachable
 from gateway.model.events import Event, tell
 from gateway.model.seams import Pipe, Upstream
@@ -25,7 +26,7 @@ from gateway.net.converse import HandshakeLost, converse
 from gateway.net.relay import Relay, RelayEnd, Side, Why
 from gateway.wire.errors import PeerError
 from gateway.wire.reader import Dialogue
-from gateway.wire.rfb.handshake import serve
+from gateway.wire.rfb.handshake import finish, serve
 from gateway.wire.rfb.pixels import ServerInit
 from gateway.wire.rfb.tracker import Rights, Tracker
 
@@ -67,14 +68,24 @@ class Link:
     """
     :param pipe: the client, not started yet.
     :param kept: an upstream of an earlier link of the same session, to go on with.
+    :param greeted: how far RFB's handshake has come, where the client speaks that.
     """
 
-    def __init__(self, owner: Owner, grant: Grant, pipe: Pipe, clock: IReactorTime, kept: Upstream | None) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        grant: Grant,
+        pipe: Pipe,
+        clock: IReactorTime,
+        kept: Upstream | None,
+        greeted: Greeted = Greeted.NOT_YET,
+    ) -> None:
         self._owner = owner
         self._grant = grant
         self._pipe = pipe
         self._clock = clock
         self._upstream = kept
+        self._greeted = greeted
         self._relay: Relay | None = None
         self._held_bytes = 0
         self._work: Deferred[None] | None = None
@@ -140,7 +151,8 @@ class Link:
         tracker = None
         held = b""
         if self._grant.kind.speaks_rfb:
-            _, held = await converse(self._pipe, Dialogue(serve), self._clock, GREETING_SECONDS)
+            steps = serve if self._greeted is Greeted.NOT_YET else finish
+            _, held = await converse(self._pipe, Dialogue(steps), self._clock, GREETING_SECONDS)
         waiting = _Waiting(self, self._pipe, held)
         fresh = self._upstream is None
         if self._upstream is None:

@@ -15,7 +15,7 @@ import attrs
 from twisted.logger import Logger
 
 from gateway.model.audit import line_of
-from gateway.model.client import Arrival, Way
+from gateway.model.client import Arrival, Greeted, Way
 from gateway.model.events import Event, tell
 from gateway.model.seams import Pipe, Upstream
 from gateway.model.session import COME_BACK, REPLACED, Closing, Ending, SessionRecord, State
@@ -120,7 +120,7 @@ class Session:
 
     # What happens from outside
 
-    def attach(self, pipe: Pipe, arrival: Arrival, way: Way) -> None:
+    def attach(self, pipe: Pipe, arrival: Arrival, way: Way, greeted: Greeted = Greeted.NOT_YET) -> None:
         """A client that was let in is connected; it replaces the older one unless it may join."""
         if self.state is State.CLOSED:
             pipe.close(Closing.of(self._machine.ending or Ending.FINISHED))
@@ -135,7 +135,7 @@ class Session:
             self._receive(Input.CLIENT_BACK if returning else Input.GRANTED)
         event = Event.SESSION_CONTINUED if returning else Event.SESSION_OPENED
         tell(_log, event, session=self.id, console=self.console, peer=arrival.address, way=way.value)
-        link = Link(self, self._record.grant, pipe, self._around.clock, self._kept.take())
+        link = Link(self, self._record.grant, pipe, self._around.clock, self._kept.take(), greeted)
         self._links.append(link)
         self._last_input = self._around.clock.seconds()
         link.begin()

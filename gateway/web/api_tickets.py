@@ -4,7 +4,7 @@ The calls about tickets: make one, withdraw some.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from gateway.model.errors import UnknownConsole, Unreachable
@@ -30,13 +30,22 @@ class TicketCalls:
     """
     :param public_url: the gateway's, for tickets that name no listener.
     :param listeners: the public URL of each listener, by its name.
+    :param viewers: the public URLs where stock viewers are greeted.
     """
 
-    def __init__(self, desk: Desk, consoles: Consoles, public_url: str, listeners: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        consoles: Consoles,
+        public_url: str,
+        listeners: Mapping[str, str],
+        viewers: Collection[str] = (),
+    ) -> None:
         self._desk = desk
         self._consoles = consoles
         self._public_url = public_url
         self._listeners = dict(listeners)
+        self._viewers = frozenset(viewers)
 
     def routes(self) -> tuple[Route, ...]:
         """What is called, and by whom."""
@@ -103,5 +112,5 @@ class TicketCalls:
             "console": made.console,
             "kind": made.kind.value,
             "expires_at": rfc3339(made.minted.expires_at),
-            "urls": urls_for(made, public_url),
+            "urls": urls_for(made, public_url, viewers=public_url in self._viewers),
         }

@@ -8,6 +8,7 @@ the page is meant, so that no server and no log ever sees it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from gateway.sessions.desk import Made
 
@@ -17,10 +18,18 @@ def socket_base(public_url: str) -> str:
     return "ws" + public_url.removesuffix("/").removeprefix("http")
 
 
-def urls_for(made: Made, public_url: str) -> Mapping[str, str]:
-    """Every way in that fits the kind, by its name in contract section 3."""
+def viewer_url(public_url: str) -> str:
+    """Where a stock viewer finds us; the ticket is its password, and never stands in it: viewers show it as a title."""
+    parts = urlsplit(public_url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"vnc://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def urls_for(made: Made, public_url: str, *, viewers: bool = False) -> Mapping[str, str]:
+    """Every way in that fits the kind, by its name in contract section 3; ``viewers``: those are greeted here."""
     ticket, base, sockets = made.minted.ticket.reveal(), public_url.removesuffix("/"), socket_base(public_url)
     socket = {"websocket": f"{sockets}/?ticket={ticket}"}
     if not made.kind.speaks_rfb:
         return socket
-    return {"page": f"{base}/console/#{ticket}", **socket, "webmks": f"{sockets}/ticket/{ticket}"}
+    viewer = {"vnc": viewer_url(public_url)} if viewers else {}
+    return {"page": f"{base}/console/#{ticket}", **socket, "webmks": f"{sockets}/ticket/{ticket}", **viewer}

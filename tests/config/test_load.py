@@ -159,6 +159,17 @@ class ShippedTests(SynchronousTestCase):
         )
         self.assertEqual((config.tickets.store, config.admin.endpoint, config.warnings), ("sqlite", "", ()))
 
+    def test_viewers_and_the_newest_tls(self) -> None:
+        """Viewers on TLS 1.3 alone are warned of, and only they."""
+        for listen, minimum, warned in (("rfb", "1.3", True), ("rfb", "1.2", False), ("close", "1.3", False)):
+            text = (
+                f'[gateway]\npublic_url = "https://c"\n[[listen]]\nsilent = "{listen}"\n[tls]\nminimum = "{minimum}"\n'
+            )
+            warnings = parse(text, file="gw.toml", base_dir="/").warnings
+            self.assertEqual(
+                warned, any("tls.minimum" in one and "Remmina" in one for one in warnings), (listen, minimum)
+            )
+
     def test_examples_load(self) -> None:
         """Every shipped example loads without a warning."""
         examples = [DOCS / "consolegw.toml", *sorted((DOCS / "examples").glob("*.toml"))]

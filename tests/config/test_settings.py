@@ -50,7 +50,7 @@ class SettingsTests(SynchronousTestCase):
              "console", "driver"},
         )  # fmt: skip
         later = {one.dotted for one in settings() if one.later}
-        self.assertTrue({"redis", "redis.url", "driver.NAME.kind", "listen[].silent_by_name"} <= later)
+        self.assertTrue({"redis", "redis.url", "driver.NAME.kind"} <= later)
         self.assertFalse({"gateway.public_url", "console.NAME.kind"} & later)
 
     def test_example_has_every_key(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from gateway.config import urls
+from gateway.config.values import choice
 from gateway.model.proxies import TrustedProxies
 from gateway.model.target import TcpAddress, UnixAddress, parse_pin
 from tests.config.test_values import ValuesCase
@@ -34,6 +35,16 @@ class UrlsTests(ValuesCase):
             self.assertTrue(urls.is_local(text), text)
         for text in ("tcp:1", "tcp6:1", "tcp:1:interface=10.0.0.1", r"tcp6:1:interface=\:\:", "tcp:1:interface=h"):
             self.assertFalse(urls.is_local(text), text)
+
+    def test_server_names(self) -> None:
+        """Host names are written as clients ask for them, whatever is spoken there; other words are refused."""
+        read = urls.by_server_name(choice("close", "rfb"))
+        given = {"VNC.Example.com.": "rfb", "a_b": "close"}
+        self.accepts(read, ({}, {}), (given, {"vnc.example.com": "rfb", "a_b": "close"}))
+        for wrong in ("a b", "", "*.example.com", "a" * 64, "a..b"):
+            self.refuses(read, "a host name such as", {wrong: "rfb"})
+        self.refuses(read, "at most 1000 host names", ["a"], "a", {f"h{n}": "rfb" for n in range(1001)})
+        self.refuses(read, '"close" or "rfb"', {"a": "http"}, {"a": True})
 
     def test_later_endpoint(self) -> None:
         """Socket activation comes later."""

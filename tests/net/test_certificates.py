@@ -124,6 +124,25 @@ class StoreTests(SynchronousTestCase):
         """TLS 1.2 and 1.3 are spoken, older ones are not."""
         self.assertEqual(self._versions(), [None, "TLSv1.2", "TLSv1.3"])
 
+    def test_capped(self) -> None:
+        """The capped certificates are the same by name and after a reload, with TLS 1.2 at most."""
+        store = self.open()
+        for name, expected in (("lab.example.com", "lab.example.com"), (None, "default.example.com")):
+            talk = self.talk(store.capped, name)
+            self.assertEqual((self.shown(talk), talk.client.version()), (expected, "TLSv1.2"))
+        self.put("default.pem", AUTHORITY.issue("new.example.com"))
+        store.reload()
+        talk = self.talk(store.capped, None)
+        self.assertEqual((self.shown(talk), talk.client.version()), ("new.example.com", "TLSv1.2"))
+        self.put("default.pem", b"broken")
+        self.assertRaises(BadCertificates, store.reload)
+        self.assertEqual(self.talk(store.capped, None).client.version(), "TLSv1.2")
+
+    def test_nothing_is_left_below_the_cap(self) -> None:
+        """With a minimum of 1.3 there is no cap."""
+        self.minimum = "1.3"
+        self.assertEqual(self.talk(self.open().capped, None).client.version(), "TLSv1.3")
+
     def test_oldest_version_can_be_raised(self) -> None:
         """With a minimum of 1.3 that alone is spoken."""
         self.minimum = "1.3"

@@ -144,6 +144,14 @@ class OutsideTests(_Case):
         self.assertClosed(connection)
         self.assertEqual(self.counts.outcomes, ["junk"])
 
+    def test_who_is_not_welcome(self) -> None:
+        """A route that makes nothing of a client refuses it like junk."""
+        self.routes = attrs.evolve(self.routes, by_kind={Kind.RFB: lambda arrival: None})
+        connection = self.connect()
+        connection.dataReceived(b"RFB ")
+        self.assertClosed(connection)
+        self.assertEqual(self.counts.outcomes, ["junk"])
+
     def test_a_peer_that_does_not_take_note(self) -> None:
         """A refused client that does not close is cut."""
         connection = self.connect()
@@ -235,6 +243,14 @@ class TlsTests(_Case):
             self.assertEqual(connection.transport.value()[:1], b"\x16")
             connection.transport.cut()
         self.assertEmpty()
+
+    def test_alpn(self) -> None:
+        """What a client offered to speak is known of its arrival, whether it was chosen or not."""
+        context = unverified()
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        self.talk(context=context).pump().send(b"GET / HTTP/1.1\r\n")
+        self.talk().pump().send(b"GET / HTTP/1.1\r\n")
+        self.assertEqual([one.arrival.alpn for one in self.made], [("h2", "http/1.1"), ()])
 
     def test_other_routes_inside(self) -> None:
         """What is spoken inside may be more than outside; junk and TLS in TLS are refused there too."""

@@ -73,6 +73,20 @@ class TreeTests(SynchronousTestCase):
         opened = {(port, interface) for port, _, _, interface in self.reactor.tcpServers}
         self.assertEqual(opened, {(9443, "127.0.0.1"), (443, ""), (8080, "10.0.0.20")})
 
+    def test_viewers(self) -> None:
+        """A listener that greets viewers does so at “RFB ”, the other one closes."""
+        text = TWO_PORTS.replace('tcp:443"', 'tcp:443"\nsilent = "rfb"')
+        self.built(self.config(text)).privilegedStartService()
+        factories = {port: factory for port, factory, *_ in self.reactor.tcpServers}
+        said = {}
+        for port in (443, 8080):
+            transport = StringTransportWithDisconnection()
+            transport.protocol = connection = factories[port].buildProtocol(transport.getPeer())
+            connection.makeConnection(transport)
+            connection.dataReceived(b"RFB ")
+            said[port] = transport.value(), transport.connected
+        self.assertEqual(said, {443: (b"RFB 003.008\n", True), 8080: (b"", False)})
+
     def test_behind_balancers(self) -> None:
         """One listener hears of its clients by PROXY, the other by X-Forwarded-For, each from its own balancer."""
         self.built(self.config(BALANCED)).privilegedStartService()

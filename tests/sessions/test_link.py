@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.model.client import Greeted, Way
 from gateway.net.memory_pipe import pipe_pair
 from gateway.sessions.link import GREETING_SECONDS
-from tests.support.bench import Bench, Client
+from tests.support.bench import GREETING, Bench, Client
 
 
 class LinkTests(SynchronousTestCase):
@@ -31,6 +32,23 @@ class LinkTests(SynchronousTestCase):
         self.assertIsNotNone(client.lost)
         bench.turn(130)
         self.assertEqual(["client-lost"], bench.endings())
+
+    def test_viewer_that_was_let_in(self) -> None:
+        """A viewer that has version and log-in behind it says whether it shares, and reads of the screen."""
+        bench = Bench()
+        near, far = pipe_pair(bench.clock)
+        client = Client(far)
+        far.start(client)
+        bench.admit(bench.ticket(), Way.VIEWER).attach(near, Greeted.LET_IN)
+        bench.turn()
+        self.assertEqual((b"", []), (bytes(client.received), bench.servers))
+        far.send(b"\x00")
+        bench.turn()
+        self.assertEqual(GREETING[:20] + b"\0\0\0\x03lab", bytes(client.received))
+        far.send(b"\x03\x00" + bytes(8))
+        bench.turn()
+        self.assertEqual(b"\x03\x00" + bytes(8), bytes(bench.servers[0].received))
+        self.assertEqual(1, len(bench.servers))
 
     def test_early_bytes_are_bounded(self) -> None:
         """A client that pushes before its console is there is held back, and loses nothing."""

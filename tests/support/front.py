@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
-from gateway.model.client import Arrival, Presentation, Way
+from gateway.model.client import Arrival, Greeted, Presentation, Way
 from gateway.model.seams import Pipe
 from gateway.model.secret import Secret
 from gateway.net.websocket_pipe import WebSocketFront
@@ -37,8 +37,8 @@ class Admitted:
         self.pipe: Pipe | None = None
         self.abandoned = False
 
-    def attach(self, pipe: Pipe) -> None:
-        self.pipe = pipe
+    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET) -> None:
+        self.pipe, self.greeted = pipe, greeted
 
     def abandon(self) -> None:
         self.abandoned = True

@@ -38,3 +38,14 @@ class UrlsTests(SynchronousTestCase):
     def test_plain(self):
         """Where the public URL is not TLS, the sockets are not either."""
         self.assertEqual(socket_base("http://c.example:80/"), "ws://c.example:80")
+
+    def test_viewers(self):
+        """Where viewers are greeted a screen has their URL, its port always said, the ticket never in it."""
+        for public_url, expected in (
+            ("https://c.example", "vnc://c.example:443"),
+            ("https://c.example:8443/", "vnc://c.example:8443"),
+            ("http://c.example", "vnc://c.example:80"),
+            ("https://[2001:db8::1]", "vnc://[2001:db8::1]:443"),
+        ):
+            self.assertEqual(urls_for(made(ConsoleKind.DEMO), public_url, viewers=True)["vnc"], expected)
+        self.assertNotIn("vnc", urls_for(made(ConsoleKind.SERIAL), "https://c.example", viewers=True))
