@@ -74,6 +74,7 @@ class Way(enum.Enum):
     VCD_PATH = "vcd-path"
     COOKIE = "cookie"
     HOST = "host"
+    CONNECT = "connect"
 
 
 @frozen

@@ -23,6 +23,7 @@ from gateway.hypervisors.static import StaticDriver
 from gateway.model.client import Arrival, Presentation, site_of
 from gateway.model.errors import HttpRefusal
 from gateway.net.certificates import BadCertificates
+from gateway.net.connect_front import ConnectFront
 from gateway.net.connection import ConnectionFactory, Gate
 from gateway.net.dial import Dialer
 from gateway.net.door import Door
@@ -239,6 +240,7 @@ class Web:
         """Where the clients of a listener go."""
         tree = public_tree(self._files, self._public_api)
         fronts = self._fronts(tree, self.presenting.from_upgrade, listen.plaintext, wheel)
+        fronts = evolve(fronts, connect=ConnectFront(fronts.admit, wheel, fronts.metrics))
         return evolve(fronts, forwarded=Forwarded(listen.trusted_proxies)) if listen.plaintext == "serve" else fronts
 
     def admin_fronts(self, wheel: Wheel) -> Fronts:

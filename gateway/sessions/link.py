@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from gateway.model.errors import Unreachable
 from gateway.model.events import Event, tell
 from gateway.model.seams import Pipe, Upstream
-from gateway.model.session import Closing
+from gateway.model.session import Closing, Ending
 from gateway.model.ticket import Grant, Right
 from gateway.net.converse import HandshakeLost, converse
 from gateway.net.relay import Relay, RelayEnd, Side, Why
@@ -78,6 +78,7 @@ class Link:
         self._relay: Relay | None = None
         self._held_bytes = 0
         self._work: Deferred[None] | None = None
+        self._parting: Closing | None = None
         self._over = False
 
     @property
@@ -109,6 +110,7 @@ class Link:
             self._work.cancel()
         if self._relay is not None:
             self._relay.stop()
+        closing = closing or self._parting
         if closing is not None:
             self._pipe.close(closing)
         else:
@@ -206,10 +208,19 @@ class Link:
             self._owner.link_fault(self)
         elif end.why is Why.BROKE:
             self._owner.link_broken(self, end.side, str(end.error))
+        elif self._relay is not None and self._relay.a_ended:
+            # It had said all it had to say: whichever side goes now, that was its good-bye.
+            self._parting = Closing.of(Ending.FINISHED)
+            self._owner.link_client_gone(self, True)
         elif end.side is Side.A:
             self._owner.link_client_gone(self, end.why is Why.GOODBYE)
         else:
             self._owner.link_upstream_gone(self)
+
+    def client_ended(self) -> None:
+        """The client sends no more while its console is dialled: where only bytes count, it may still be answered."""
+        if self._grant.kind.speaks_rfb:
+            self.client_lost(True)
 
     def client_lost(self, goodbye: bool) -> None:
         """The client left while its console was being dialled."""
@@ -239,7 +250,7 @@ class _Waiting:
             self._pipe.pause()
 
     def pipe_ended(self) -> None:
-        self._link.client_lost(True)
+        self._link.client_ended()
 
     def pipe_lost(self, goodbye: bool) -> None:
         self._link.client_lost(goodbye)

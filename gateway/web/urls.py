@@ -8,6 +8,7 @@ the page is meant, so that no server and no log ever sees it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from gateway.sessions.desk import Made
 
@@ -17,10 +18,17 @@ def socket_base(public_url: str) -> str:
     return "ws" + public_url.removesuffix("/").removeprefix("http")
 
 
+def proxy_url(public_url: str, ticket: str) -> str:
+    """A public URL as a proxy's, the ticket being the password; where no port is said clients guess different ones."""
+    parts = urlsplit(public_url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://console:{ticket}@{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
 def urls_for(made: Made, public_url: str) -> Mapping[str, str]:
     """Every way in that fits the kind, by its name in contract section 3."""
     ticket, base, sockets = made.minted.ticket.reveal(), public_url.removesuffix("/"), socket_base(public_url)
-    socket = {"websocket": f"{sockets}/?ticket={ticket}"}
+    socket, connect = {"websocket": f"{sockets}/?ticket={ticket}"}, {"connect": proxy_url(public_url, ticket)}
     if not made.kind.speaks_rfb:
-        return socket
-    return {"page": f"{base}/console/#{ticket}", **socket, "webmks": f"{sockets}/ticket/{ticket}"}
+        return socket | connect
+    return {"page": f"{base}/console/#{ticket}", **socket, "webmks": f"{sockets}/ticket/{ticket}", **connect}

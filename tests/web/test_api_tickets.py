@@ -58,6 +58,7 @@ class MintTests(TicketCase):
                     "page": f"https://console.example.com/console/#{ticket}",
                     "websocket": f"wss://console.example.com/?ticket={ticket}",
                     "webmks": f"wss://console.example.com/ticket/{ticket}",
+                    "connect": f"https://console:{ticket}@console.example.com:443",
                 },
             },
         )
@@ -67,7 +68,7 @@ class MintTests(TicketCase):
         """The time, the uses, the user and the listener of the wish are the ticket's."""
         document = self.mint(console="line", ttl=300, uses=2, user="alice", listener="inside").json
         self.assertEqual(document["expires_at"], rfc3339(START + 300))
-        self.assertEqual(list(document["urls"]), ["websocket"])
+        self.assertEqual(list(document["urls"]), ["websocket", "connect"])
         self.assertTrue(document["urls"]["websocket"].startswith("wss://in.example.com/"))
         statuses = [self.redeem(document["ticket"], holder).status for holder in "abc"]
         self.assertEqual(statuses, [200, 200, 403])
