@@ -75,6 +75,7 @@ class Way(enum.Enum):
     COOKIE = "cookie"
     HOST = "host"
     CONNECT = "connect"
+    SPICE = "spice"
 
 
 @frozen

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from gateway.model.client import Arrival, Presentation, Way
 from gateway.model.seams import Admission, Admit, Metrics
 from gateway.model.secret import Secret
-from gateway.net.connection import Connection
+from gateway.net.connection import Connection, got_on, keep
 from gateway.net.entering import Entering, tell_fault
 from gateway.net.handover import replace
 from gateway.net.stock_pipe import StockPipe
@@ -133,6 +133,7 @@ class Connecting(Protocol):
         head = events[0]
         if isinstance(head, Head) and head.method == "CONNECT":
             self._requests, self._held = None, requests.trailing()
+            got_on(self.transport)
             self._judge(head)
         else:
             self._finish(400)
@@ -145,6 +146,7 @@ class Connecting(Protocol):
         self._go_on()
         if isinstance(self.transport, Connection) and not admission.speaks_rfb:
             self.transport.tell_half_close()
+        keep(self.transport)
         pipe = StockPipe(self._front.wheel.clock)
         replace(self.transport, pipe, self._held)
         try:

@@ -31,6 +31,7 @@ from gateway.net.fronts import Fronts
 from gateway.net.handshakes import Slots
 from gateway.net.mux import Mux, MuxFactory, Route, Routes, TlsEntrance
 from gateway.net.proxied import Balancers, ProxiedFactory, uncounted
+from gateway.net.spice_front import SpiceFront
 from gateway.net.wheel import Wheel
 from gateway.observe.audit import FileAudit
 from gateway.observe.metrics import Live, PrometheusMetrics
@@ -273,8 +274,10 @@ class Entrance:
 
     def factory_for(self, listen: Listen, web: Web, gate: Gate) -> IProtocolFactory:
         """The first protocol of a public listener's connections."""
-        by_kind = _http(web.fronts(listen, self.wheel))
-        inside = Routes(self.wheel, self.metrics, by_kind)
+        fronts = web.fronts(listen, self.wheel)
+        by_kind = _http(fronts)
+        spice = SpiceFront(fronts.admit, self.wheel, self.metrics)
+        inside = Routes(self.wheel, self.metrics, {**by_kind, Kind.SPICE: spice})
         outside = Routes(self.wheel, self.metrics, by_kind, TlsEntrance(self.certificates.store, self.slots, inside))
         template = Arrival("", listener=listen.name, public_url=listen.public_url)
         welcome = uncounted(listen.trusted_proxies, self.welcome) if listen.plaintext == "serve" else self.welcome

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from gateway.model.errors import Unreachable
 from gateway.model.events import Event, tell
-from gateway.model.seams import Pipe, Upstream
+from gateway.model.seams import Opening, Pipe, Upstream
 from gateway.model.session import Closing, Ending
 from gateway.model.ticket import Grant, Right
 from gateway.net.converse import HandshakeLost, converse
@@ -41,7 +41,7 @@ _log = Logger()
 class Owner(Protocol):
     """What a link tells its session; exactly one of the ``link_…`` endings, once."""
 
-    async def reach(self) -> Upstream:
+    async def reach(self, opening: Opening | None) -> Upstream:
         """Dial the console.  :raises Unreachable:"""
 
     def link_relaying(self, link: Link, fresh: bool) -> None:
@@ -67,14 +67,25 @@ class Link:
     """
     :param pipe: the client, not started yet.
     :param kept: an upstream of an earlier link of the same session, to go on with.
+    :param opening: logs in for a client that has begun to speak with its console already.
     """
 
-    def __init__(self, owner: Owner, grant: Grant, pipe: Pipe, clock: IReactorTime, kept: Upstream | None) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        grant: Grant,
+        pipe: Pipe,
+        clock: IReactorTime,
+        kept: Upstream | None,
+        *,
+        opening: Opening | None = None,
+    ) -> None:
         self._owner = owner
         self._grant = grant
         self._pipe = pipe
         self._clock = clock
         self._upstream = kept
+        self._opening = opening
         self._relay: Relay | None = None
         self._held_bytes = 0
         self._work: Deferred[None] | None = None
@@ -146,9 +157,11 @@ class Link:
         waiting = _Waiting(self, self._pipe, held)
         fresh = self._upstream is None
         if self._upstream is None:
-            self._upstream = await self._owner.reach()
+            self._upstream = await self._owner.reach(self._opening)
         if self._grant.kind.speaks_rfb:
             tracker = self._introduce(self._upstream)
+        elif fresh and self._upstream.greeting:
+            self._pipe.send(self._upstream.greeting)
         held = waiting.stop()
         self._owner.link_relaying(self, fresh)
         if not self._over:

@@ -57,6 +57,7 @@ class _Screen(Admitted):
 class _Case(SynchronousTestCase):
     arrival = Arrival("192.0.2.7", 4711, secure=True)
     now = True
+    limit = 10
 
     def setUp(self) -> None:
         self.clock, self.counts = Clock(), Counts()
@@ -76,7 +77,7 @@ class _Case(SynchronousTestCase):
     def open(self, **changes) -> None:
         self.transport = SocketTransport(self.clock)
         self.transport.peerAddr = IPv4Address("TCP", "192.0.2.7", 4711)
-        factory = ConnectionFactory(None, Gate(10, self.wheel))
+        factory = ConnectionFactory(None, Gate(self.limit, self.wheel))
         self.connection = Connection(factory, Door(self.fronts, attrs.evolve(self.arrival, **changes)))
         self.transport.protocol = self.connection
         self.connection.makeConnection(self.transport)
@@ -128,7 +129,9 @@ class LetInTests(_Case):
             self.assertEqual((b"hello", established() + b"welcome"), (receiver.data, self.take()))
 
     def test_the_pipe_has_the_transport_wholly(self) -> None:
-        """A client that does not read is told of, and no deadline of the front's is left."""
+        """A client that does not read is told of, no deadline of the front's is left, and it makes room for nobody."""
+        self.limit = 1
+        self.open()
         self.say(JAVA)
         receiver = self.listen()
         self.transport.stuck = True

@@ -46,6 +46,33 @@ class LinkTests(SynchronousTestCase):
         bench.turn()
         self.assertEqual(sent, bytes(bench.servers[0].received))
 
+    def test_opening(self) -> None:
+        """A client that began to speak with its console is told what its log-in came to, then what the console says."""
+        bench = Bench()
+
+        async def opening(pipe, security) -> bytes:
+            return b"come in, "
+
+        near, far = pipe_pair(bench.clock)
+        client = Client(far)
+        far.start(client)
+        bench.admit(bench.ticket("spice")).attach(near, opening=opening)
+        bench.turn()
+        bench.servers[0].pipe.send(b"welcome")
+        bench.turn()
+        self.assertEqual(b"come in, welcome", bytes(client.received))
+
+    def test_what_cannot_go_on(self) -> None:
+        """A serial line waits for its client to come back; what one SPICE viewer began no other goes on with."""
+        for console, kept in (("line", True), ("spice", False)):
+            bench = Bench()
+            ticket = bench.ticket(console)
+            bench.connect(ticket).pipe.abort()
+            bench.turn()
+            self.assertEqual(kept, bench.servers[0].lost is None)
+            bench.connect(ticket)
+            self.assertEqual(1 if kept else 2, len(bench.servers))
+
     def test_half_close(self) -> None:
         """Where only bytes count a client that sends no more is still answered, also if it ended while it waited."""
         for waited in (False, True):

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 
 wanted=(tigervnc-standalone-server tigervnc-viewer tigervnc-tools qemu-system-x86 qemu-utils xvfb chromium
         chromium-driver haproxy xterm x11-utils x11-xserver-utils xdotool imagemagick openssl curl fonts-dejavu-core
-        x11vnc libpam-wrapper)
+        x11vnc libpam-wrapper socat spice-client-gtk virt-viewer)
 export DEBIAN_FRONTEND=noninteractive
 
 missing() {

@@ -64,6 +64,14 @@ class MintTests(TicketCase):
         )
         self.assertEqual(self.redeem(ticket).json["rights"], ["view"])
 
+    def test_viewer_file(self):
+        """A SPICE ticket's answer has the viewer's file, with the listener's address; other kinds have none."""
+        document = self.mint(console="spice", listener="inside").json
+        self.assertIn(f"host=in.example.com\ntls-port=443\npassword={document['ticket']}\n", document["vv"])
+        self.assertEqual(list(document["urls"]), ["websocket", "connect"])
+        self.assertNotIn("vv", self.mint(console="line").json)
+        self.assertEqual(self.mint(console="spice", rights=["view"]).status, 501)
+
     def test_wishes_are_heeded(self):
         """The time, the uses, the user and the listener of the wish are the ticket's."""
         document = self.mint(console="line", ttl=300, uses=2, user="alice", listener="inside").json
