@@ -10,20 +10,27 @@ from __future__ import annotations
 import argparse
 import html
 import os
+import re
 import sys
 import tempfile
 import time
 import webbrowser
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from gateway.cli.access import find_access
 from gateway.cli.answers import Commands, client_for, print_json
 from gateway.cli.exits import Exit, Failed
 from gateway.cli.tables import moment, printable, span
 
 BROWSER_SECONDS = 10.0
 """How long a browser that just starts has time to read the page that sends it on."""
+
+CA_LIMIT = 256 * 1024
+"""Characters of a file of certificates that are looked at."""
+
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 
 _SENDING_ON = (
     '<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
@@ -41,6 +48,7 @@ def register(commands: Commands, connection: argparse.ArgumentParser) -> None:
     parser.add_argument("--uses", type=_count(0), metavar="N", help="how many sessions it opens; 0: any number")
     parser.add_argument("--view-only", action="store_true", help="no keys, no pointer, no clipboard")
     parser.add_argument("--one-shot", action="store_true", help="no coming back with the same ticket")
+    parser.add_argument("--vv", metavar="FILE", help="write the file of a SPICE viewer; “-”: the standard output")
     parser.set_defaults(run=run)
 
 
@@ -50,7 +58,10 @@ def run(options: argparse.Namespace) -> Exit:
     if not isinstance(answer, dict) or not isinstance(answer.get("urls"), dict):
         raise Failed("the gateway's answer is not understood; is this tool of the same version?")
     page = answer["urls"].get("page")
-    if options.json:
+    if options.vv:
+        _write_viewer_file(options, answer.get("vv"))
+        _tell(answer)
+    elif options.json:
         print_json(answer)
     else:
         _print(answer, page)
@@ -78,9 +89,37 @@ def _print(answer: Mapping[str, Any], page: object) -> None:
     else:
         for name, url in answer["urls"].items():
             print(f"{printable(name)}: {printable(url, len(str(url)))}")
+    _tell(answer)
+
+
+def _tell(answer: Mapping[str, Any]) -> None:
     left = moment(answer.get("expires_at"))
     until = "" if left is None else f", to be used within {span(left - time.time() + 0.5)}"
     print(f"ticket {printable(answer.get('id'))} for {printable(answer.get('console'))}{until}", file=sys.stderr)
+
+
+def _write_viewer_file(options: argparse.Namespace, text: object) -> None:
+    """A viewer's file, readable by us alone, since the ticket is in it; it trusts whom we trust."""
+    if not isinstance(text, str):
+        raise Failed("this console has no viewer's file; only those of kind spice have")
+    if (ca := find_access(options).ca) is not None:
+        text += "ca=" + _certificates(ca).replace("\n", "\\n") + "\n"
+    if options.vv == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(options.vv)  # whoever could read the one before shall not read this one
+        with open(os.open(options.vv, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as problem:
+        raise Failed(f"{options.vv} cannot be written: {problem.strerror}") from problem
+
+
+def _certificates(path: str) -> str:
+    """The certificates in a file of ours, which may hold a key as well."""
+    with open(path, encoding="ascii", errors="replace") as file:
+        return "".join(match + "\n" for match in _CERTIFICATE.findall(file.read(CA_LIMIT)))
 
 
 def _open(page: object) -> None:

@@ -13,7 +13,7 @@ from gateway.config.place import NOT_YET, Place, show
 from gateway.config.security import SecurityTable, UpstreamTls, security, upstream_tls
 from gateway.config.tables import NamedTables, setting
 from gateway.config.urls import addresses
-from gateway.config.values import choice, text, whole
+from gateway.config.values import choice, optional, text, whole
 from gateway.model.target import (
     Address,
     ConsoleInfo,
@@ -26,13 +26,19 @@ from gateway.model.target import (
 
 DRIVER_KINDS = ("vsphere", "nova", "proxmox", "libvirt", "qemu", "http")
 
-_MANY_SOCKETS = frozenset({ConsoleKind.RAW})
+_MANY_SOCKETS = frozenset({ConsoleKind.RAW, ConsoleKind.SPICE})
 """Kinds of which one session may have several sockets."""
+
+_LOG_INS = {
+    ConsoleKind.VNC: frozenset(SecurityType),
+    ConsoleKind.SPICE: frozenset({SecurityType.NONE, SecurityType.VNC}),
+}
+"""The log-ins of kinds that have any; a password is type vnc with SPICE too."""
 
 
 def console_kind(place: Place, value: object) -> ConsoleKind:
     """Read what is spoken to the console."""
-    return ConsoleKind(choice("vnc", "serial", "raw", "demo", later=("mks", "webmks", "spice"))(place, value))
+    return ConsoleKind(choice("vnc", "serial", "raw", "spice", "demo", later=("mks", "webmks"))(place, value))
 
 
 @frozen(kw_only=True)
@@ -40,18 +46,23 @@ class Console:
     """``[console.NAME]``: a console given by hand."""
 
     name: str
-    kind: ConsoleKind = setting(console_kind, "What is spoken there: vnc, serial, raw or demo.")
+    kind: ConsoleKind = setting(console_kind, "What is spoken there: vnc, serial, raw, spice or demo.")
     address: tuple[Address, ...] = setting(
         lambda place, value: () if value is None else addresses(place, value),
         "host:port, [v6]:port or unix:/path; a list is tried in turn.",
         None,
     )
-    security: Security = setting(security, "How the gateway logs in (vnc).", {}, table=SecurityTable)
+    security: Security = setting(security, "How the gateway logs in (vnc; spice: a password).", {}, table=SecurityTable)
     tls: TlsPolicy | None = setting(
         upstream_tls, "TLS around the connection to the console: true, or a table.", False, table=UpstreamTls
     )
     title: str = setting(text, "What people read instead of the name.", "")
-    connections: int = setting(whole(1, 64), "Sockets that one session may have (raw; 1 for the rest).", 1)
+    connections: int | None = setting(
+        optional(whole(1, 64)),
+        "Sockets that one session may have (raw and spice; 1 for the rest).",
+        None,
+        shown="1; 16 with kind spice",
+    )
     via: tuple[Address, ...] = setting(
         lambda place, value: (), "Proxies on the way to the console, tried in turn.", None, later=True
     )
@@ -62,7 +73,8 @@ class Console:
 
     def to_info(self) -> ConsoleInfo:
         """The line of the console list."""
-        return ConsoleInfo(self.name, self.kind, title=self.title, connections=self.connections)
+        connections = self.connections or self.kind.sockets
+        return ConsoleInfo(self.name, self.kind, title=self.title, connections=connections)
 
 
 def consoles(place: Place, value: object) -> tuple[Console, ...]:
@@ -80,14 +92,15 @@ def _check(place: Place, console: Console) -> None:
             raise place.wrong("an address or tls with kind demo", "neither: the demo is built in")
     elif not console.address:
         raise place.at("address").missing("host:port, [v6]:port or unix:/path")
-    if console.security.type is not SecurityType.NONE and console.kind is not ConsoleKind.VNC:
-        raise place.at("security").wrong(f"a log-in with kind {kind}", 'it with kind "vnc" only')
+    if console.security.type not in _LOG_INS.get(console.kind, {SecurityType.NONE}):
+        raise place.at("security").wrong(f"this log-in with kind {kind}", 'it with kind "vnc"; a password with "spice"')
     if console.to_target().covered_twice:
         raise place.at("tls").wrong("it beside TLS of vencrypt", "one of them")
     if (key := console.to_target().nameless) is not None:
         raise place.at(key).wrong("a unix socket, which has no name to compare", "server_name or pin beside it")
-    if console.connections > 1 and console.kind is not ConsoleKind.RAW:
-        raise place.at("connections").wrong(f"{console.connections} with kind {kind}", '1, or more with kind "raw"')
+    if (console.connections or 1) > 1 and console.kind not in _MANY_SOCKETS:
+        accepted = '1, or more with kinds "raw" and "spice"'
+        raise place.at("connections").wrong(f"{console.connections} with kind {kind}", accepted)
 
 
 @frozen(kw_only=True)

@@ -76,6 +76,8 @@ class Way(enum.Enum):
     COOKIE = "cookie"
     HOST = "host"
     VIEWER = "viewer"
+    CONNECT = "connect"
+    SPICE = "spice"
 
 
 class Greeted(enum.Enum):

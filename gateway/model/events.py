@@ -48,6 +48,12 @@ class Event(enum.Enum):
     SESSION_ENDED = ("session_ended", "info", "A session is over; the ending says how.")
     UPSTREAM_DIALLED = ("upstream_dialled", "info", "A console was reached and logged in to.")
     UPSTREAM_FAILED = ("upstream_failed", "warn", "A console could not be reached or logged in to.")
+    SPICE_MISTOLD = (
+        "spice_mistold",
+        "info",
+        "A SPICE client had been told other capabilities than its server has; it is told these when it comes back.",
+        10,
+    )
     PROTOCOL_BROKEN = ("protocol_broken", "warn", "A client or a console broke its protocol; its session ends.", 10)
     UPSTREAM_LOST = ("upstream_lost", "warn", "The connection to a console was lost.")
     TICKET_MINTED = ("ticket_minted", "info", "A ticket was made.")

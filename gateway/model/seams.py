@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from gateway.model.client import Greeted, Presentation
 from gateway.model.session import Closing, Ending, SessionRecord, Word
-from gateway.model.target import ConsoleInfo, Target
+from gateway.model.target import ConsoleInfo, ConsoleKind, Security, Target
 from gateway.model.ticket import Mint, Minted, Presenter, Redeemed, Selector
 
 
@@ -129,11 +129,21 @@ class Admission(Protocol):
     """A client that was let in; the front attaches its pipe, or says that the client left."""
 
     @property
+    def kind(self) -> ConsoleKind:
+        """What its console is."""
+
+    @property
     def speaks_rfb(self) -> bool:
         """Whether the gateway greets this client as an RFB server."""
 
-    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET) -> None:
-        """Here is the client; what it has behind it of RFB's handshake matters where it speaks that."""
+    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET, *, opening: Opening | None = None) -> None:
+        """
+        Here is the client.
+
+        ``greeted`` is what it has behind it of RFB's handshake, where it
+        speaks that; ``opening`` logs in for it where it has begun to speak
+        with its console already.
+        """
 
     def abandon(self) -> None:
         """The client left before it had a pipe."""
@@ -146,15 +156,31 @@ class Admit(Protocol):
         """:raises Refused: the answer on the wire is the same whatever the reason."""
 
 
+class Opening(Protocol):
+    """The log-in to an opaque console, for a client that said already what its server has to be told."""
+
+    async def __call__(self, pipe: Pipe, security: Security) -> bytes:
+        """
+        Log in on a fresh connection, which is left paused; return what the client is to be told first.
+
+        :raises Unreachable:
+        """
+
+
 class Dial(Protocol):
     """Connects to a console and logs in."""
 
-    async def __call__(self, target: Target) -> Upstream:
+    async def __call__(self, target: Target, opening: Opening | None = None) -> Upstream:
         """:raises Unreachable:"""
 
 
 class Upstream(Protocol):
-    """A dialled console.  ``greeting`` is RFB's ServerInit, as packed bytes; empty for kinds that have none."""
+    """
+    A dialled console.
+
+    ``greeting`` is RFB's ServerInit, as packed bytes, or what an opening came
+    to; empty where there is none.
+    """
 
     @property
     def pipe(self) -> Pipe:
@@ -162,7 +188,7 @@ class Upstream(Protocol):
 
     @property
     def greeting(self) -> bytes:
-        """ServerInit (24 bytes and the name)."""
+        """ServerInit (24 bytes and the name), or a client's first bytes."""
 
 
 class AuditSink(Protocol):

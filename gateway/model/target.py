@@ -31,8 +31,20 @@ class ConsoleKind(enum.Enum):
         """Whether a client of this console is an RFB client."""
         return self in _RFB_KINDS
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether another client can take up the bytes where the last one left them."""
+        return self in _STREAMS
+
+    @property
+    def sockets(self) -> int:
+        """How many sockets one session may have, unless it is said."""
+        return _SPICE_SOCKETS if self is ConsoleKind.SPICE else 1
+
 
 _RFB_KINDS = frozenset({ConsoleKind.VNC, ConsoleKind.MKS, ConsoleKind.WEBMKS, ConsoleKind.DEMO})
+_STREAMS = frozenset({ConsoleKind.SERIAL, ConsoleKind.RAW})
+_SPICE_SOCKETS = 16  # a channel each: main, inputs, a display and a cursor for every screen, sound, USB devices
 
 
 @frozen

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
-from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IProtocol, IProtocolFactory
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
+from zope.interface import alsoProvides
 
 from gateway.model.client import normalise
 from gateway.model.events import Event, tell
@@ -163,6 +164,18 @@ class Connection(ProtocolWrapper):
         prepare(transport)
         self.factory.gate.enter(self)
         super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
+
+    def tell_half_close(self) -> None:
+        """From now on the peer's FIN ends its bytes only, and the protocol behind hears of it."""
+        alsoProvides(self, IHalfCloseableProtocol)
+
+    def readConnectionLost(self) -> None:
+        """The peer's FIN."""
+        self.wrappedProtocol.readConnectionLost()  # type: ignore[attr-defined]  # who asked for it has it
+
+    def writeConnectionLost(self) -> None:
+        """Our own FIN is out."""
+        self.wrappedProtocol.writeConnectionLost()  # type: ignore[attr-defined]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is over."""

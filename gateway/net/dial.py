@@ -22,13 +22,15 @@ from twisted.python.failure import Failure
 
 from gateway.model.client import is_ip
 from gateway.model.errors import Unreachable
-from gateway.model.seams import Pipe, Upstream
+from gateway.model.seams import Opening, Pipe, Upstream
 from gateway.model.target import Address, ConsoleKind, Target, TcpAddress, TlsPolicy, UnixAddress
 from gateway.net.resolve import resolve
 from gateway.net.rfb import TryInstead, log_in
 from gateway.net.slate import demo_console
 from gateway.net.tcp_pipe import TcpPipe
 from gateway.net.tls_client import begin_tls, tls_context
+
+_KINDS = frozenset({ConsoleKind.VNC, ConsoleKind.RAW, ConsoleKind.SERIAL, ConsoleKind.SPICE})
 
 Allow = Callable[[Address, str | None], bool]
 """Whether this address may be dialled, once it came to this IP address (``None`` for a socket path)."""
@@ -74,34 +76,34 @@ class Dialer:
             allow=allow,
         )
 
-    async def __call__(self, target: Target) -> Upstream:
+    async def __call__(self, target: Target, opening: Opening | None = None) -> Upstream:
         """
-        Connect and log in, by the first address that lets us.
+        Connect and log in (by ``opening`` where there is one), by the first address that lets us.
 
         :raises Unreachable: what the last address said; final when nothing
             at any of them would change by trying again.
         """
         if target.kind is ConsoleKind.DEMO:
             return Dialled(*demo_console(self._reactor))
-        if target.kind not in (ConsoleKind.VNC, ConsoleKind.RAW, ConsoleKind.SERIAL):
+        if target.kind not in _KINDS:
             raise Unreachable(f"consoles of kind {target.kind.value!r} are not in this version", final=True)
         failures: list[Unreachable] = []
         for address in target.addresses:
             try:
-                return await self._by_address(address, target)
+                return await self._by_address(address, target, opening)
             except Unreachable as failure:
                 failures.append(Unreachable(f"{address}: {failure}", final=failure.final))
         if not failures:
             raise Unreachable("the console has no address", final=True)
         raise Unreachable(str(failures[-1]), final=all(failure.final for failure in failures))
 
-    async def _by_address(self, address: Address, target: Target) -> Upstream:
+    async def _by_address(self, address: Address, target: Target, opening: Opening | None) -> Upstream:
         if isinstance(address, UnixAddress):
-            return await self._by_place(address, address, target)
+            return await self._by_place(address, address, target, opening)
         failure = Unreachable("the name is not known")
         for ip in await self._ips(address):
             try:
-                return await self._by_place(address, TcpAddress(ip, address.port), target)
+                return await self._by_place(address, TcpAddress(ip, address.port), target, opening)
             except Unreachable as error:
                 failure = error
         raise failure
@@ -111,14 +113,14 @@ class Dialer:
             return [address.host]
         return await resolve(self._reactor, address.host, address.port, self._connect_timeout)
 
-    async def _by_place(self, address: Address, place: Address, target: Target) -> Upstream:
+    async def _by_place(self, address: Address, place: Address, target: Target, opening: Opening | None) -> Upstream:
         """Go to one place (an IP address or a path), and once more where the log-in took a turn without a way back."""
         try:
-            return await self._through(address, place, target)
+            return await self._through(address, place, target, opening)
         except TryInstead as other:
-            return await self._through(address, place, evolve(target, security=other.security))
+            return await self._through(address, place, evolve(target, security=other.security), opening)
 
-    async def _through(self, address: Address, place: Address, target: Target) -> Upstream:
+    async def _through(self, address: Address, place: Address, target: Target, opening: Opening | None) -> Upstream:
         """Connect and go through with it."""
         if self._allow is not None and not self._allow(address, place.host if isinstance(place, TcpAddress) else None):
             raise Unreachable("this address is not among the allowed targets", final=True)
@@ -126,6 +128,8 @@ class Dialer:
         try:
             if target.tls is not None:
                 await self._start_tls(pipe, target.tls, address)
+            if opening is not None:
+                return Dialled(pipe, await opening(pipe, target.security))
             if target.kind is not ConsoleKind.VNC:
                 return Dialled(pipe)
             init = await log_in(pipe, target.security, _host(address), self._reactor, self._login_timeout)

@@ -62,7 +62,7 @@ class Door(Protocol):
         self._events: deque[Event] = deque()
         self._unread: bytes | None = None  # empty: ask the stream once more, it may have a refusal
         self._channel: SiteChannel | None = None
-        self._incomplete = self._busy = self._over = self._stepping = self._paused = False
+        self._incomplete = self._busy = self._over = self._stepping = self._paused = self._used = False
         self._phase = ""
         self._deadline = Deadline(fronts.wheel)
 
@@ -162,6 +162,7 @@ class Door(Protocol):
 
     def _decide(self, head: Head) -> None:
         plain = not self._arrival.secure and self._fronts.plaintext != "serve"
+        used, self._used = self._used, True
         if head.target in _HEALTH and head.method in _BROWSING:
             self._answer(head, simple_response(self._fronts.health(head.target), close=not _keeps_alive(head)))
         elif head.method == "OPTIONS" and head.target in ("*", "/"):
@@ -171,7 +172,7 @@ class Door(Protocol):
         elif head.upgrade:
             self._upgrade(head)
         elif head.method == "CONNECT":
-            self._connect(head)
+            self._connect(head, used)
         else:
             self._serve(head)
 
@@ -240,19 +241,19 @@ class Door(Protocol):
             self._leave()
             self._fronts.sockets.open(self.transport, head, presentation, self._fronts.admit)
 
-    def _connect(self, head: Head) -> None:
-        if self._fronts.connect is None:
-            self._finish(simple_response(501))
+    def _connect(self, head: Head, used: bool) -> None:
+        if self._fronts.connect is None or used:  # a balancer that shares connections would hand on another's console
+            self._finish(simple_response(400 if used else 501))
             return
+        behind = self._requests.trailing() + (self._unread or b"")
         try:
-            successor = self._fronts.connect(head, self._asking(head))
+            successor = self._fronts.connect(head, self._asking(head), behind)
         except HttpRefusal as no:
             self._fronts.metrics.connection("refused")
             self._finish(simple_response(no.status))
             return
-        pending = self._requests.trailing() + (self._unread or b"")
         self._leave()
-        replace(self.transport, successor, pending)
+        replace(self.transport, successor)
 
     # Ending.
 

@@ -34,7 +34,7 @@ class Fronts:
 
     ``upgrade`` finds what an upgrade request presents, or raises
     :class:`~gateway.model.errors.HttpRefusal`; ``connect`` makes what a
-    CONNECT is handed to, or raises the same; ``health`` says 200 or 503 for a
+    CONNECT is handed to, given the bytes behind its head too, or raises the same; ``health`` says 200 or 503 for a
     path; ``plaintext`` is the policy for requests outside TLS: ``redirect``,
     ``serve`` or ``refuse``; ``forwarded`` tells for whom a balancer makes a
     request, where one may say so.
@@ -48,7 +48,7 @@ class Fronts:
     metrics: Metrics
     plaintext: str = "redirect"
     ping: float = 25.0
-    connect: Callable[[Head, Arrival], IProtocol] | None = None
+    connect: Callable[[Head, Arrival, bytes], IProtocol] | None = None
     forwarded: Callable[[Head, Arrival], Arrival] | None = None
     sockets: WebSocketFront = field(init=False)
 

@@ -86,6 +86,11 @@ class Relay:
         return self._a.count
 
     @property
+    def a_ended(self) -> bool:
+        """Whether ``a`` sends no more."""
+        return self._a.has_ended
+
+    @property
     def bytes_from_b(self) -> int:
         """Bytes received from ``b``, before its tap."""
         return self._b.count

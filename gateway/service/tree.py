@@ -23,6 +23,7 @@ from gateway.hypervisors.static import StaticDriver
 from gateway.model.client import Arrival, Presentation, site_of
 from gateway.model.errors import HttpRefusal
 from gateway.net.certificates import BadCertificates
+from gateway.net.connect_front import ConnectFront
 from gateway.net.connection import ConnectionFactory, Gate
 from gateway.net.dial import Dialer
 from gateway.net.door import Door
@@ -30,6 +31,7 @@ from gateway.net.fronts import Fronts
 from gateway.net.handshakes import Slots
 from gateway.net.mux import Mux, MuxFactory, Route, Routes, TlsEntrance
 from gateway.net.proxied import Balancers, ProxiedFactory, uncounted
+from gateway.net.spice_front import SpiceFront
 from gateway.net.tls_start import TlsTerms
 from gateway.net.viewer import ViewerFront
 from gateway.net.wheel import Wheel
@@ -247,6 +249,7 @@ class Web:
         """Where the clients of a listener go."""
         tree = public_tree(self._files, self._public_api)
         fronts = self._fronts(tree, self.presenting.from_upgrade, listen.plaintext, wheel)
+        fronts = evolve(fronts, connect=ConnectFront(fronts.admit, wheel, fronts.metrics))
         return evolve(fronts, forwarded=Forwarded(listen.trusted_proxies)) if listen.plaintext == "serve" else fronts
 
     def admin_fronts(self, wheel: Wheel) -> Fronts:
@@ -280,8 +283,10 @@ class Entrance:
 
     def factory_for(self, listen: Listen, web: Web, gate: Gate) -> IProtocolFactory:
         """The first protocol of a public listener's connections."""
-        by_kind = _http(web.fronts(listen, self.wheel))
-        inside = self.silence.inside_tls(listen, Routes(self.wheel, self.metrics, by_kind))
+        fronts = web.fronts(listen, self.wheel)
+        by_kind = _http(fronts)
+        spice = SpiceFront(fronts.admit, self.wheel, self.metrics)
+        inside = self.silence.inside_tls(listen, Routes(self.wheel, self.metrics, {**by_kind, Kind.SPICE: spice}))
         entrance = TlsEntrance(self.certificates.store, self.slots, inside)
         outside = self.silence.outside_tls(listen, Routes(self.wheel, self.metrics, by_kind, entrance))
         template = Arrival("", listener=listen.name, public_url=listen.public_url)

@@ -16,9 +16,10 @@ from twisted.logger import Logger
 from gateway.model.client import Arrival, Greeted, Presentation, Way, site_of
 from gateway.model.errors import Reason, Refused, StoreAway
 from gateway.model.events import Event, tell
-from gateway.model.seams import Pipe, TicketStore
+from gateway.model.seams import Opening, Pipe, TicketStore
 from gateway.model.secret import Secret
 from gateway.model.session import Ending, SessionRecord, State
+from gateway.model.target import ConsoleKind
 from gateway.model.ticket import Presenter, Redeemed
 from gateway.sessions.limits import Limits, Rate, check_room
 from gateway.sessions.machine import Input
@@ -50,13 +51,18 @@ class Admitted:
     way: Way
 
     @property
+    def kind(self) -> ConsoleKind:
+        """What its console is."""
+        return self.session.record.grant.kind
+
+    @property
     def speaks_rfb(self) -> bool:
         """Whether the gateway greets this client as an RFB server."""
-        return self.session.record.grant.kind.speaks_rfb
+        return self.kind.speaks_rfb
 
-    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET) -> None:
+    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET, *, opening: Opening | None = None) -> None:
         """Here is the client."""
-        self.session.attach(pipe, self.arrival, self.way, greeted)
+        self.session.attach(pipe, self.arrival, self.way, greeted, opening=opening)
 
     def abandon(self) -> None:
         """It left before its pipe was there; while the session waits it may try again, if it may at all."""

@@ -91,6 +91,9 @@ class Desk:
         :raises Refused, StoreAway, NotSupported: by the store.
         """
         info = await self._info(wish)
+        if info.kind is ConsoleKind.SPICE and (wish.one_shot or not wish.rights >= DEFAULT_RIGHTS):
+            # It is not looked into, and every channel of it presents the ticket.
+            raise NotSupported("Tickets for SPICE have the rights view, control and clipboard, and are not one_shot.")
         grant = Grant(
             console=info.name,
             kind=info.kind,
@@ -113,7 +116,8 @@ class Desk:
         for address in wish.target.addresses:
             if not self._allowed.allows(address):
                 raise TargetForbidden("this target is not among limits.allowed_targets")
-        return ConsoleInfo(name=wish.console, kind=wish.target.kind, driver="broker")
+        kind = wish.target.kind
+        return ConsoleInfo(name=wish.console, kind=kind, driver="broker", connections=kind.sockets)
 
     async def revoke(self, what: Selector) -> int:
         """Withdraw tickets and end the sessions that came of them, on every node; how many tickets."""

@@ -19,8 +19,8 @@ from twisted.python.failure import Failure
 from gateway.model.client import Greeted
 from gateway.model.errors import Unreachable
 from gateway.model.events import Event, tell
-from gateway.model.seams import Pipe, Upstream
-from gateway.model.session import Closing
+from gateway.model.seams import Opening, Pipe, Upstream
+from gateway.model.session import Closing, Ending
 from gateway.model.ticket import Grant, Right
 from gateway.net.converse import HandshakeLost, converse
 from gateway.net.relay import Relay, RelayEnd, Side, Why
@@ -42,7 +42,7 @@ _log = Logger()
 class Owner(Protocol):
     """What a link tells its session; exactly one of the ``link_…`` endings, once."""
 
-    async def reach(self) -> Upstream:
+    async def reach(self, opening: Opening | None) -> Upstream:
         """Dial the console.  :raises Unreachable:"""
 
     def link_relaying(self, link: Link, fresh: bool) -> None:
@@ -69,6 +69,7 @@ class Link:
     :param pipe: the client, not started yet.
     :param kept: an upstream of an earlier link of the same session, to go on with.
     :param greeted: how far RFB's handshake has come, where the client speaks that.
+    :param opening: logs in for a client that has begun to speak with its console already.
     """
 
     def __init__(
@@ -79,6 +80,8 @@ class Link:
         clock: IReactorTime,
         kept: Upstream | None,
         greeted: Greeted = Greeted.NOT_YET,
+        *,
+        opening: Opening | None = None,
     ) -> None:
         self._owner = owner
         self._grant = grant
@@ -86,9 +89,11 @@ class Link:
         self._clock = clock
         self._upstream = kept
         self._greeted = greeted
+        self._opening = opening
         self._relay: Relay | None = None
         self._held_bytes = 0
         self._work: Deferred[None] | None = None
+        self._parting: Closing | None = None
         self._over = False
 
     @property
@@ -120,6 +125,7 @@ class Link:
             self._work.cancel()
         if self._relay is not None:
             self._relay.stop()
+        closing = closing or self._parting
         if closing is not None:
             self._pipe.close(closing)
         else:
@@ -156,9 +162,11 @@ class Link:
         waiting = _Waiting(self, self._pipe, held)
         fresh = self._upstream is None
         if self._upstream is None:
-            self._upstream = await self._owner.reach()
+            self._upstream = await self._owner.reach(self._opening)
         if self._grant.kind.speaks_rfb:
             tracker = self._introduce(self._upstream)
+        elif fresh and self._upstream.greeting:
+            self._pipe.send(self._upstream.greeting)
         held = waiting.stop()
         self._owner.link_relaying(self, fresh)
         if not self._over:
@@ -218,10 +226,19 @@ class Link:
             self._owner.link_fault(self)
         elif end.why is Why.BROKE:
             self._owner.link_broken(self, end.side, str(end.error))
+        elif self._relay is not None and self._relay.a_ended:
+            # It had said all it had to say: whichever side goes now, that was its good-bye.
+            self._parting = Closing.of(Ending.FINISHED)
+            self._owner.link_client_gone(self, True)
         elif end.side is Side.A:
             self._owner.link_client_gone(self, end.why is Why.GOODBYE)
         else:
             self._owner.link_upstream_gone(self)
+
+    def client_ended(self) -> None:
+        """The client sends no more while its console is dialled: where only bytes count, it may still be answered."""
+        if self._grant.kind.speaks_rfb:
+            self.client_lost(True)
 
     def client_lost(self, goodbye: bool) -> None:
         """The client left while its console was being dialled."""
@@ -251,7 +268,7 @@ class _Waiting:
             self._pipe.pause()
 
     def pipe_ended(self) -> None:
-        self._link.client_lost(True)
+        self._link.client_ended()
 
     def pipe_lost(self, goodbye: bool) -> None:
         self._link.client_lost(goodbye)

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from gateway.model.errors import AmbiguousConsole, UnknownConsole, Unreachable
 from gateway.model.events import Event, tell
-from gateway.model.seams import Dial, Metrics, Upstream
+from gateway.model.seams import Dial, Metrics, Opening, Upstream
 from gateway.model.session import COME_BACK
 from gateway.model.target import Target
 from gateway.model.ticket import Grant
@@ -47,7 +47,7 @@ class Dialling:
     metrics: Metrics
     jitter: Callable[[], float]
 
-    async def reach(self, grant: Grant, session: str, patience: float) -> Upstream:
+    async def reach(self, grant: Grant, session: str, patience: float, opening: Opening | None = None) -> Upstream:
         """
         Dial until it works, or for ``patience`` seconds.
 
@@ -57,7 +57,7 @@ class Dialling:
         pause = FIRST_PAUSE
         while True:
             try:
-                return await self._once(grant, session)
+                return await self._once(grant, session, opening)
             except Unreachable as error:
                 waited = self.clock.seconds() - began
                 tell(_log, Event.UPSTREAM_FAILED, session=session, detail=str(error))
@@ -66,11 +66,11 @@ class Dialling:
             await deferLater(self.clock, pause * self.jitter(), lambda: None)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _once(self, grant: Grant, session: str) -> Upstream:
+    async def _once(self, grant: Grant, session: str, opening: Opening | None) -> Upstream:
         began = self.clock.seconds()
         try:
             target = await self._resolved(grant)
-            upstream = await (self.dial_named if grant.target else self.dial)(target)
+            upstream = await (self.dial_named if grant.target else self.dial)(target, opening)
         except Unreachable as error:
             self.metrics.dialled("refused" if error.final else "unreachable", self.clock.seconds() - began)
             raise

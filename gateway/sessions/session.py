@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from gateway.model.audit import line_of
 from gateway.model.client import Arrival, Greeted, Way
 from gateway.model.events import Event, tell
-from gateway.model.seams import Pipe, Upstream
+from gateway.model.seams import Opening, Pipe, Upstream
 from gateway.model.session import COME_BACK, REPLACED, Closing, Ending, SessionRecord, State
 from gateway.net.relay import Side
 from gateway.sessions.kept import Kept
@@ -120,7 +120,15 @@ class Session:
 
     # What happens from outside
 
-    def attach(self, pipe: Pipe, arrival: Arrival, way: Way, greeted: Greeted = Greeted.NOT_YET) -> None:
+    def attach(
+        self,
+        pipe: Pipe,
+        arrival: Arrival,
+        way: Way,
+        greeted: Greeted = Greeted.NOT_YET,
+        *,
+        opening: Opening | None = None,
+    ) -> None:
         """A client that was let in is connected; it replaces the older one unless it may join."""
         if self.state is State.CLOSED:
             pipe.close(Closing.of(self._machine.ending or Ending.FINISHED))
@@ -135,7 +143,8 @@ class Session:
             self._receive(Input.CLIENT_BACK if returning else Input.GRANTED)
         event = Event.SESSION_CONTINUED if returning else Event.SESSION_OPENED
         tell(_log, event, session=self.id, console=self.console, peer=arrival.address, way=way.value)
-        link = Link(self, self._record.grant, pipe, self._around.clock, self._kept.take(), greeted)
+        clock, kept = self._around.clock, self._kept.take()
+        link = Link(self, self._record.grant, pipe, clock, kept, greeted, opening=opening)
         self._links.append(link)
         self._last_input = self._around.clock.seconds()
         link.begin()
@@ -185,11 +194,11 @@ class Session:
 
     # What links tell
 
-    async def reach(self) -> Upstream:
+    async def reach(self, opening: Opening | None) -> Upstream:
         """Dial the console, with the patience of the state."""
         starting = self._record.generation == 0
         patience = self._around.patience.first_dial if starting else self._around.patience.redial
-        return await self._around.dialling.reach(self._record.grant, self.id, patience)
+        return await self._around.dialling.reach(self._record.grant, self.id, patience, opening)
 
     def link_relaying(self, link: Link, fresh: bool) -> None:
         """A link has both halves; a fresh upstream is a generation of its own."""
@@ -255,7 +264,7 @@ class Session:
     def _drop(self, link: Link, closing: Closing | None, *, flush: bool = False) -> None:
         """Take a link out; the last one's upstream is kept for the next where bytes can simply go on."""
         self._links.remove(link)
-        goes_on = not (self._links or flush or self._record.grant.kind.speaks_rfb)
+        goes_on = self._record.grant.kind.goes_on and not (self._links or flush)
         upstream = link.let_go(closing)
         self._finished_in += link.bytes_in
         self._finished_out += link.bytes_out

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.model.errors import UnknownConsole, Unreachable
 from gateway.model.moment import rfc3339
+from gateway.model.target import ConsoleKind
 from gateway.model.ticket import Selector
 from gateway.sessions.consoles import Consoles
 from gateway.sessions.desk import Desk, Made
@@ -16,6 +17,7 @@ from gateway.web.access import Key, Role, require
 from gateway.web.api import ANY, NO_CONTENT, Answer, Call, Route, only
 from gateway.web.problems import BadField, Problem, Trouble
 from gateway.web.urls import urls_for
+from gateway.web.viewer_file import spice_file
 from gateway.web.wishes import CONSOLE, read_wish
 
 _LIMITED: Final = Problem(
@@ -113,4 +115,5 @@ class TicketCalls:
             "kind": made.kind.value,
             "expires_at": rfc3339(made.minted.expires_at),
             "urls": urls_for(made, public_url, viewers=public_url in self._viewers),
+            **({"vv": spice_file(made, public_url)} if made.kind is ConsoleKind.SPICE else {}),
         }

@@ -20,16 +20,25 @@ def socket_base(public_url: str) -> str:
 
 def viewer_url(public_url: str) -> str:
     """Where a stock viewer finds us; the ticket is its password, and never stands in it: viewers show it as a title."""
+    return f"vnc://{_place(public_url)}"
+
+
+def proxy_url(public_url: str, ticket: str) -> str:
+    """A public URL as a proxy's, the ticket being the password; where no port is said clients guess different ones."""
+    return f"{urlsplit(public_url).scheme}://console:{ticket}@{_place(public_url)}"
+
+
+def _place(public_url: str) -> str:
     parts = urlsplit(public_url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"vnc://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def urls_for(made: Made, public_url: str, *, viewers: bool = False) -> Mapping[str, str]:
     """Every way in that fits the kind, by its name in contract section 3; ``viewers``: those are greeted here."""
     ticket, base, sockets = made.minted.ticket.reveal(), public_url.removesuffix("/"), socket_base(public_url)
-    socket = {"websocket": f"{sockets}/?ticket={ticket}"}
+    socket, connect = {"websocket": f"{sockets}/?ticket={ticket}"}, {"connect": proxy_url(public_url, ticket)}
     if not made.kind.speaks_rfb:
-        return socket
+        return socket | connect
     viewer = {"vnc": viewer_url(public_url)} if viewers else {}
-    return {"page": f"{base}/console/#{ticket}", **socket, "webmks": f"{sockets}/ticket/{ticket}", **viewer}
+    return {"page": f"{base}/console/#{ticket}", **socket, "webmks": f"{sockets}/ticket/{ticket}", **connect, **viewer}

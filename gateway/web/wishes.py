@@ -47,10 +47,15 @@ _ADDRESS_ACCEPTED: Final = "host:port, [v6]:port or unix:/path, or a list of at 
 _PIN_ACCEPTED: Final = "sha256:HEX or sha1:HEX, or a list of them"
 
 _RIGHTS: Final = {right.value: right for right in Right if right is not Right.MEDIA}
-_KINDS: Final = {kind.value: kind for kind in (ConsoleKind.VNC, ConsoleKind.RAW, ConsoleKind.SERIAL)}
+_KINDS: Final = {kind.value: kind for kind in (ConsoleKind.VNC, ConsoleKind.RAW, ConsoleKind.SERIAL, ConsoleKind.SPICE)}
 _LOGINS: Final = {login.value: login for login in SecurityType}
 _SUBTYPES: Final = {way.value: way for way in LogIn}
 _VENCRYPT: Final = ("username", "subtypes", "anonymous", "clear", "ca", "pin", "server_name")
+
+_LOGINS_OF: Final = {
+    ConsoleKind.VNC: frozenset(SecurityType),
+    ConsoleKind.SPICE: frozenset({SecurityType.NONE, SecurityType.VNC}),
+}
 
 
 def read_wish(fields: Fields, listeners: Collection[str]) -> Wish:
@@ -136,7 +141,7 @@ def _security(fields: Fields, kind: ConsoleKind) -> Security:
         raise inner.wrong("password", "there with type vnc or vencrypt only")
     if (lack := security.lack) is not None:
         raise inner.wrong(lack.setting, lack.accepted)
-    if login is not SecurityType.NONE and kind is not ConsoleKind.VNC:
+    if login not in _LOGINS_OF.get(kind, {SecurityType.NONE}):
         raise inner.wrong("type", "none with this kind")
     return security
 

@@ -54,6 +54,26 @@ class TicketTests(TicketCase):
         self.answers.say(self.answer | {"urls": {"connect": "https://gw/?token=T"}}, 201)
         self.assertEqual(run("ticket", "lab").out, "connect: https://gw/?token=T\n")
 
+    def test_viewer_file(self) -> None:
+        """The file of a SPICE viewer is ours alone, and trusts whom we trust; the ticket is nowhere else."""
+        self.answers.say(self.answer | {"kind": "spice", "vv": "[virt-viewer]\npassword=T\n"}, 201)
+        path = Path(self.mktemp())
+        path.write_text("another")
+        path.chmod(0o644)
+        outcome = run("ticket", "lab", "--vv", str(path))
+        self.assertEqual((outcome.status, outcome.out), (0, ""))
+        self.assertRegex(outcome.err, "^ticket t1 for lab")
+        head, _, ca = path.read_text().partition("ca=")
+        self.assertEqual(("[virt-viewer]\npassword=T\n", 0o600), (head, stat.S_IMODE(path.stat().st_mode)))
+        self.assertRegex(ca, r"^-----BEGIN CERTIFICATE-----\\n([A-Za-z0-9+/=]+\\n)+-----END CERTIFICATE-----\\n\n$")
+        self.assertEqual(path.read_text(), run("ticket", "lab", "--vv", "-").out)
+
+    def test_no_viewer_file(self) -> None:
+        """Where there is none, or where it cannot be written, one line says so."""
+        self.assert_fails(run("ticket", "lab", "--vv", "-"), 1, "only those of kind spice")
+        self.answers.say(self.answer | {"vv": "[virt-viewer]\n"}, 201)
+        self.assert_fails(run("ticket", "lab", "--vv", "/nowhere/x.vv"), 1, "/nowhere/x.vv cannot be written: No such")
+
     def test_refused(self) -> None:
         """A refusal says why on the standard error, with status 1."""
         self.answers.say({"title": "Unknown console", "detail": "There is no console of this name."}, 404)

@@ -8,6 +8,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.config.consoles import Console
+from gateway.model.secret import Secret
 from gateway.model.target import (
     ConsoleInfo,
     ConsoleKind,
@@ -62,6 +63,14 @@ class ConsoleTests(ConsolesCase):
         self.assertEqual(console.to_target(), Target(ConsoleKind.RAW, addresses, Security(), tls, "r.1"))
         self.assertEqual(console.to_info(), ConsoleInfo("r.1", ConsoleKind.RAW, title="Router", connections=4))
 
+    def test_spice(self) -> None:
+        """A SPICE console has a socket for each channel and perhaps a password; how many sockets may be said."""
+        spice = '[console.lab]\nkind = "spice"\naddress = "h:5930"\n'
+        self.assertEqual(self.console(spice).to_info(), ConsoleInfo("lab", ConsoleKind.SPICE, connections=16))
+        self.assertEqual(self.console(spice + "connections = 1").to_info().connections, 1)
+        target = self.console(spice + 'security = { password_file = "pw" }').to_target()
+        self.assertEqual(target.security.password, Secret("hunter2"))
+
     def test_demo(self) -> None:
         """The demo needs no address and has none."""
         console = self.console('[console.demo]\nkind = "demo"')
@@ -74,7 +83,7 @@ class ConsoleTests(ConsolesCase):
             ('[console.lab]\naddress = "h:1"', "console.lab.kind: missing; accepted: "),
             (
                 '[console.lab]\nkind = "ssh"',
-                'console.lab.kind: found "ssh"; accepted: "vnc" or "serial" or "raw" or "demo"',
+                'console.lab.kind: found "ssh"; accepted: "vnc" or "serial" or "raw" or "spice" or "demo"',
             ),
             ('[console.lab]\nkind = "vnc"', "console.lab.address: missing; accepted: host:port"),
             ('[console.lab]\nkind = "vnc"\naddress = []', "console.lab.address: found 0 addresses"),
@@ -85,7 +94,7 @@ class ConsoleTests(ConsolesCase):
             (VNC + "connections = 2", 'console.lab.connections: found 2 with kind "vnc"; accepted: 1, or more'),
             (
                 serial + 'security = { password_file = "pw" }',
-                'console.lab.security: found a log-in with kind "serial"; accepted: it with kind "vnc" only',
+                'console.lab.security: found this log-in with kind "serial"; accepted: it with kind "vnc"',
             ),
             (
                 '[console.lab]\nkind = "raw"\naddress = ["h:1", "unix:/run/r"]\ntls = true',
@@ -111,7 +120,7 @@ class ConsoleTests(ConsolesCase):
     def test_later(self) -> None:
         """Kinds, log-ins and ways that come later say so."""
         for text, key in (
-            *((f'[console.lab]\nkind = "{kind}"\naddress = "h:1"', "kind") for kind in ("mks", "webmks", "spice")),
+            *((f'[console.lab]\nkind = "{kind}"\naddress = "h:1"', "kind") for kind in ("mks", "webmks")),
             *((VNC + f'security = {{ type = "{t}" }}', "security.type") for t in ("ard", "ra2", "sasl")),
             (VNC + 'via = ["proxy-a:443"]', "via"),
             ('[console.lab]\nkind = "raw"\naddress = "wss://h/x"', "address"),

@@ -184,7 +184,12 @@ class ShippedTests(SynchronousTestCase):
         key, middle, chain = Authority().issue("gateway").partition(b"-----BEGIN CERTIFICATE-----")
         for name in ("kvm-ca.pem", "kvm-client.pem"):
             (base / "keys" / name).write_bytes(middle + chain)
-        for name, content in (("lab.pw", b"hunter2"), ("kvm.pw", b"hunter2"), ("kvm-client-key.pem", key)):
+        for name, content in (
+            ("lab.pw", b"hunter2"),
+            ("desktop.pw", b"hunter2"),
+            ("kvm.pw", b"hunter2"),
+            ("kvm-client-key.pem", key),
+        ):
             write_pile(base / "keys" / name, content)
         text = (DOCS / "consolegw.toml").read_text()
         plain = parse(text, file="plain", base_dir=str(base))

@@ -41,9 +41,11 @@ class DialTests(SynchronousTestCase):
         self.transports: list[SocketTransport] = []
         self.stopped: list[str] = []
 
-    def dial(self, *addresses: Address, kind=ConsoleKind.RAW, dialer: Dialer | None = None, **more) -> Deferred:
+    def dial(
+        self, *addresses: Address, kind=ConsoleKind.RAW, dialer: Dialer | None = None, opening=None, **more
+    ) -> Deferred:
         dialer = dialer or Dialer(self.reactor)
-        return Deferred.fromCoroutine(dialer(Target(kind, addresses, **more)))
+        return Deferred.fromCoroutine(dialer(Target(kind, addresses, **more), opening))
 
     @property
     def asked(self) -> list[tuple[str, int]]:
@@ -207,6 +209,33 @@ class DialTests(SynchronousTestCase):
         self.accept()
         self.assertEqual(1, len(started))
 
+    def test_opening(self) -> None:
+        """Who has begun to speak for a client logs in for it, with the console's password, on each address in turn."""
+        asked = []
+
+        async def opening(pipe, security) -> bytes:
+            asked.append((pipe, security.password.reveal()))
+            if len(asked) == 1:
+                raise Unreachable("not here")
+            return b"come in"
+
+        security = Security(SecurityType.VNC, Secret("s3cret"))
+        done = self.dial(FIRST, SECOND, kind=ConsoleKind.SPICE, security=security, opening=opening)
+        self.accept()
+        self.accept()
+        upstream = self.successResultOf(done)
+        pipes = [transport.protocol for transport in self.transports]
+        self.assertEqual([(pipe, "s3cret") for pipe in pipes], asked)
+        self.assertEqual((pipes[1], b"come in"), (upstream.pipe, upstream.greeting))
+        turn(self.reactor)
+        self.assertEqual([True, False], [transport.closed for transport in self.transports])
+
+    def test_spice_without_an_opening(self) -> None:
+        """Its bytes as they are, as for any client that speaks with the server itself."""
+        done = self.dial(FIRST, kind=ConsoleKind.SPICE)
+        self.accept()
+        self.assertEqual(b"", self.successResultOf(done).greeting)
+
     def test_demo(self) -> None:
         """A demo console is made on the spot."""
         upstream = self.successResultOf(self.dial(kind=ConsoleKind.DEMO))
@@ -215,7 +244,7 @@ class DialTests(SynchronousTestCase):
 
     def test_not_yet(self) -> None:
         """Kinds that are not there yet, and targets without an address, are refused for good."""
-        for kind in (ConsoleKind.MKS, ConsoleKind.WEBMKS, ConsoleKind.SPICE):
+        for kind in (ConsoleKind.MKS, ConsoleKind.WEBMKS):
             self.assertTrue(self.failureResultOf(self.dial(FIRST, kind=kind), Unreachable).value.final)
         self.assertTrue(self.failureResultOf(self.dial(), Unreachable).value.final)
 

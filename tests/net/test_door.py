@@ -203,7 +203,7 @@ class ForwardedTests(_Case):
             self.arrivals.append(arrival)
             return presentation()
 
-        def connect(head, arrival):
+        def connect(head, arrival, behind):
             self.arrivals.append(arrival)
             return Protocol()
 
@@ -305,7 +305,11 @@ class DirectTests(_Case):
             def dataReceived(self, data: bytes) -> None:
                 heard.append(data)
 
-        self.fronts = attrs.evolve(self.fronts, connect=lambda head, arrival: Tunnel())
+        def connect(head, arrival, behind):
+            heard.append(behind)
+            return Tunnel()
+
+        self.fronts = attrs.evolve(self.fronts, connect=connect)
         self.open()
         self.ask("CONNECT console:1", body=b"RFB ")
         self.say(b"003.008\n")

@@ -6,8 +6,9 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.model.client import Way
-from gateway.model.errors import UnknownConsole
+from gateway.model.errors import NotSupported, UnknownConsole
 from gateway.model.target import ConsoleKind, TcpAddress
+from gateway.model.ticket import DEFAULT_RIGHTS, Right
 from gateway.sessions.desk import TargetForbidden, Wish
 from tests.support.bench import Bench
 
@@ -34,6 +35,22 @@ class DeskTests(SynchronousTestCase):
         for host in ("10.10.0.1", "127.0.0.1", "169.254.169.254", "inside.example"):
             evil = attrs.evolve(target, addresses=(TcpAddress(host, 23),))
             self.assertRaises(TargetForbidden, bench.result, bench.desk.mint(Wish("theirs", target=evil)))
+
+    def test_spice(self) -> None:
+        """What cannot be enforced is not promised: a SPICE ticket has the usual rights, and may be shown again."""
+        bench = Bench()
+        bench.mint("spice", rights=DEFAULT_RIGHTS | {Right.POWER})
+        for wish in (
+            {"rights": frozenset({Right.VIEW})},
+            {"rights": DEFAULT_RIGHTS - {Right.CLIPBOARD}},
+            {"one_shot": True},
+        ):
+            self.assertRaises(NotSupported, bench.mint, "spice", **wish)
+        target = attrs.evolve(bench.target(ConsoleKind.SPICE), addresses=(TcpAddress("10.9.0.1", 5930),))
+        ticket = bench.ticket("theirs", target=target)
+        clients = [bench.connect(ticket) for _ in range(4)]
+        self.assertEqual((4, 1), (len(bench.servers), len(bench.registry)))
+        self.assertEqual([None] * 4, [client.lost for client in clients])
 
     def test_sessions_are_as_of_now(self) -> None:
         """The list has live bytes and states."""

@@ -64,6 +64,73 @@ class LinkTests(SynchronousTestCase):
         bench.turn()
         self.assertEqual(sent, bytes(bench.servers[0].received))
 
+    def test_opening(self) -> None:
+        """A client that began to speak with its console is told what its log-in came to, then what the console says."""
+        bench = Bench()
+
+        async def opening(pipe, security) -> bytes:
+            return b"come in, "
+
+        near, far = pipe_pair(bench.clock)
+        client = Client(far)
+        far.start(client)
+        bench.admit(bench.ticket("spice")).attach(near, opening=opening)
+        bench.turn()
+        bench.servers[0].pipe.send(b"welcome")
+        bench.turn()
+        self.assertEqual(b"come in, welcome", bytes(client.received))
+
+    def test_what_cannot_go_on(self) -> None:
+        """A serial line waits for its client to come back; what one SPICE viewer began no other goes on with."""
+        for console, kept in (("line", True), ("spice", False)):
+            bench = Bench()
+            ticket = bench.ticket(console)
+            bench.connect(ticket).pipe.abort()
+            bench.turn()
+            self.assertEqual(kept, bench.servers[0].lost is None)
+            bench.connect(ticket)
+            self.assertEqual(1 if kept else 2, len(bench.servers))
+
+    def test_half_close(self) -> None:
+        """Where only bytes count a client that sends no more is still answered, also if it ended while it waited."""
+        for waited in (False, True):
+            bench = Bench()
+            bench.hold_dials = waited
+            client = self.attach(bench, "line")
+            client.pipe.send(b"question")
+            client.pipe.half_close()
+            bench.turn()
+            for dial in bench.held_dials:
+                dial.callback(None)
+            bench.turn()
+            server = bench.servers[0]
+            self.assertEqual((b"question", True), (bytes(server.received), server.ended))
+            server.pipe.send(b"answer")
+            server.pipe.half_close()
+            bench.turn()
+            self.assertEqual((b"answer", True), (bytes(client.received), client.lost))
+            self.assertEqual(["finished"], bench.endings())
+
+    def test_half_close_of_a_viewer(self) -> None:
+        """A viewer that ends while its console is dialled has said good-bye."""
+        bench = Bench()
+        bench.hold_dials = True
+        client = bench.connect(bench.ticket("lab"))
+        client.pipe.half_close()
+        bench.turn()
+        self.assertEqual(["abandoned"], bench.endings())
+
+    def test_cut_after_a_half_close(self) -> None:
+        """Whoever goes after the client's last word, and however, it was a good-bye."""
+        for side in ("client", "server"):
+            bench = Bench()
+            client = self.attach(bench, "line")
+            client.pipe.half_close()
+            bench.turn()
+            (client if side == "client" else bench.servers[0]).pipe.abort()
+            bench.turn()
+            self.assertEqual(["finished"], bench.endings())
+
     def test_server_that_stops_reading_stops_the_client(self) -> None:
         """Bytes that a server does not take stay with the client; the other direction flows."""
         bench = Bench()

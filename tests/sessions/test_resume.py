@@ -28,7 +28,7 @@ class DiallingTests(SynchronousTestCase):
         async def resolve(grant: Grant) -> Target:
             return Target(ConsoleKind.VNC)
 
-        async def dial(target: Target) -> object:
+        async def dial(target: Target, opening: object = None) -> object:
             self.dialled_at.append(self.clock.seconds())
             raise Unreachable("refused")
 

@@ -17,7 +17,7 @@ from gateway.hypervisors.static import StaticDriver
 from gateway.model.allowed import AllowedTargets
 from gateway.model.client import Arrival, Presentation, Way
 from gateway.model.errors import Unreachable
-from gateway.model.seams import Pipe, Upstream
+from gateway.model.seams import Opening, Pipe, Upstream
 from gateway.model.secret import Secret
 from gateway.model.session import Ending
 from gateway.model.target import ConsoleInfo, ConsoleKind, Target, TcpAddress
@@ -126,6 +126,10 @@ class Bench:
         self.targets = {
             "lab": (ConsoleInfo("lab", ConsoleKind.VNC), self.target(ConsoleKind.VNC)),
             "line": (ConsoleInfo("line", ConsoleKind.SERIAL), self.target(ConsoleKind.SERIAL)),
+            "spice": (
+                ConsoleInfo("spice", ConsoleKind.SPICE, connections=ConsoleKind.SPICE.sockets),
+                self.target(ConsoleKind.SPICE),
+            ),
             "many": (ConsoleInfo("many", ConsoleKind.RAW, connections=3), self.target(ConsoleKind.RAW)),
         }
         self.driver = StaticDriver(self.targets)
@@ -177,7 +181,7 @@ class Bench:
         for _ in range(20):
             self.clock.advance(0)
 
-    async def dial(self, target: Target) -> Upstream:
+    async def dial(self, target: Target, opening: Opening | None = None) -> Upstream:
         """The ``Dial`` seam."""
         if self.failures:
             raise self.failures.pop(0)
@@ -189,6 +193,8 @@ class Bench:
         server = Server(far)
         far.start(server)
         self.servers.append(server)
+        if opening is not None:
+            return FakeUpstream(near, await opening(near, target.security))
         return FakeUpstream(near, GREETING if target.kind.speaks_rfb else b"")
 
     def result(self, awaitable: Any) -> Any:

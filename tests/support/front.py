@@ -9,8 +9,9 @@ from twisted.internet.task import Clock
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
 from gateway.model.client import Arrival, Greeted, Presentation, Way
-from gateway.model.seams import Pipe
+from gateway.model.seams import Opening, Pipe
 from gateway.model.secret import Secret
+from gateway.model.target import ConsoleKind
 from gateway.net.websocket_pipe import WebSocketFront
 from gateway.net.wheel import Wheel
 from gateway.wire.http1 import RequestStream
@@ -32,13 +33,15 @@ class Admitted:
     """An admission that keeps its pipe."""
 
     speaks_rfb = False
+    kind = ConsoleKind.SERIAL
 
     def __init__(self) -> None:
         self.pipe: Pipe | None = None
+        self.opening: Opening | None = None
         self.abandoned = False
 
-    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET) -> None:
-        self.pipe, self.greeted = pipe, greeted
+    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET, *, opening: Opening | None = None) -> None:
+        self.pipe, self.greeted, self.opening = pipe, greeted, opening
 
     def abandon(self) -> None:
         self.abandoned = True

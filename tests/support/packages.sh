@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 
 wanted=(tigervnc-standalone-server tigervnc-viewer tigervnc-tools qemu-system-x86 qemu-utils xvfb chromium
         chromium-driver haproxy xterm x11-utils x11-xserver-utils xdotool imagemagick openssl curl fonts-dejavu-core
-        x11vnc libpam-wrapper gvncviewer)
+        x11vnc libpam-wrapper gvncviewer socat spice-client-gtk virt-viewer)
 export DEBIAN_FRONTEND=noninteractive
 
 missing() {

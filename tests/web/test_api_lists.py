@@ -35,7 +35,7 @@ class ConsolesTests(ListCase):
     def test_all(self):
         """A viewer sees every console; a limited key those that it covers."""
         names = [console["name"] for console in self.get("consoles").json["consoles"]]
-        self.assertEqual(names, ["lab", "line", "many"])
+        self.assertEqual(names, ["lab", "line", "many", "spice"])
         self.assertEqual([one["name"] for one in self.get("consoles", "limited").json["consoles"]], ["lab", "line"])
 
     def test_one(self):

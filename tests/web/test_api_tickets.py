@@ -58,16 +58,25 @@ class MintTests(TicketCase):
                     "page": f"https://console.example.com/console/#{ticket}",
                     "websocket": f"wss://console.example.com/?ticket={ticket}",
                     "webmks": f"wss://console.example.com/ticket/{ticket}",
+                    "connect": f"https://console:{ticket}@console.example.com:443",
                 },
             },
         )
         self.assertEqual(self.redeem(ticket).json["rights"], ["view"])
 
+    def test_viewer_file(self):
+        """A SPICE ticket's answer has the viewer's file, with the listener's address; other kinds have none."""
+        document = self.mint(console="spice", listener="inside").json
+        self.assertIn(f"host=in.example.com\ntls-port=443\npassword={document['ticket']}\n", document["vv"])
+        self.assertEqual(list(document["urls"]), ["websocket", "connect"])
+        self.assertNotIn("vv", self.mint(console="line").json)
+        self.assertEqual(self.mint(console="spice", rights=["view"]).status, 501)
+
     def test_wishes_are_heeded(self):
         """The time, the uses, the user and the listener of the wish are the ticket's."""
         document = self.mint(console="line", ttl=300, uses=2, user="alice", listener="inside").json
         self.assertEqual(document["expires_at"], rfc3339(START + 300))
-        self.assertEqual(list(document["urls"]), ["websocket"])
+        self.assertEqual(list(document["urls"]), ["websocket", "connect"])
         self.assertTrue(document["urls"]["websocket"].startswith("wss://in.example.com/"))
         statuses = [self.redeem(document["ticket"], holder).status for holder in "abc"]
         self.assertEqual(statuses, [200, 200, 403])

@@ -27,13 +27,23 @@ class UrlsTests(SynchronousTestCase):
                     "page": f"https://c.example:8443/console/#{T}",
                     "websocket": f"wss://c.example:8443/?ticket={T}",
                     "webmks": f"wss://c.example:8443/ticket/{T}",
+                    "connect": f"https://console:{T}@c.example:8443",
                 },
             )
 
     def test_bytes(self):
         """A serial line, or what only bytes are known of, has a socket."""
         for kind in (ConsoleKind.SERIAL, ConsoleKind.RAW):
-            self.assertEqual(list(urls_for(made(kind), "https://c.example")), ["websocket"])
+            self.assertEqual(list(urls_for(made(kind), "https://c.example")), ["websocket", "connect"])
+
+    def test_proxy(self):
+        """As a proxy's the URL names its port, whatever it is, and brackets an IPv6 address."""
+        for public_url, expected in (
+            ("https://c.example", f"https://console:{T}@c.example:443"),
+            ("http://c.example/", f"http://console:{T}@c.example:80"),
+            ("https://[2001:db8::1]:8443", f"https://console:{T}@[2001:db8::1]:8443"),
+        ):
+            self.assertEqual(urls_for(made(ConsoleKind.RAW), public_url)["connect"], expected)
 
     def test_plain(self):
         """Where the public URL is not TLS, the sockets are not either."""
