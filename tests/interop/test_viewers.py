@@ -28,6 +28,7 @@ from tests.support.viewers import (
     SlowRoad,
     answer_gvncviewer,
     gvncviewer,
+    remote_viewer,
     vncviewer,
 )
 from tests.support.wires import Wire
@@ -209,6 +210,12 @@ class GtkVncTests(_Case):
         self.screen.do("xdotool", "mousemove", "1000", "760")  # the machine's pointer is in the picture otherwise
         self.until_shown(window)
         self.until_typed(window, "hello from gtk")
+
+    def test_remote_viewer(self) -> None:
+        """virt-viewer's viewer logs in by itself with a file."""
+        remote_viewer(self.screen, self.gateway, self.ticket())
+        self.until_state("relaying")
+        self.until_typed(self.screen.window("lab"), "hello from virt")
 
     def test_wrong_ticket(self) -> None:
         """The reason is what it prints."""

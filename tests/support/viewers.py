@@ -110,20 +110,32 @@ exec "$@"
 
 
 def gvncviewer(screen: Screen, gateway: Gateway) -> Program:
-    """
-    gtk-vnc's viewer, which asks for its log-in; see :func:`answer_gvncviewer`.
+    """gtk-vnc's viewer, which asks for its log-in; see :func:`answer_gvncviewer`."""
+    return _with_ca(screen, gateway, need("gvncviewer"), f"localhost:{gateway.port - 5900}")
 
-    It looks for a CA in the home directory of the password database alone, so
-    it gets one of its own, in a namespace where it is root.
+
+def remote_viewer(screen: Screen, gateway: Gateway, ticket: str) -> Program:
+    """virt-viewer's viewer, which is gtk-vnc too, with a file."""
+    lines = ("type=vnc", "host=localhost", f"port={gateway.port}", "username=", f"password={ticket}")
+    file = screen.directory / "lab.vv"
+    file.write_text("\n".join(["[virt-viewer]", *lines, ""]))
+    return _with_ca(screen, gateway, need("remote-viewer"), str(file))
+
+
+def _with_ca(screen: Screen, gateway: Gateway, *viewer: str) -> Program:
     """
-    viewer = need("gvncviewer")
+    A viewer that trusts the gateway.
+
+    gtk-vnc looks for a CA in the home directory of the password database
+    alone, so it gets one of its own, in a namespace where it is root.
+    """
     namespace = [need("unshare"), "--map-root-user", "--mount", "sh", "-c"]
     if subprocess.run([*namespace, "mount -t tmpfs none /root"], capture_output=True).returncode:
         raise SkipTest("unshare may not make namespaces here")
     ca = authority(gateway, screen.directory)
-    argv = [*namespace, _WITH_CA, "sh", str(ca), viewer, f"localhost:{gateway.port - 5900}"]
+    argv = [*namespace, _WITH_CA, "sh", str(ca), *viewer]
     environment = os.environ | {"DISPLAY": screen.display_name, "HOME_OF_ROOT": "/root", "HOME": "/root"}
-    program = Program(screen.directory, f"gvncviewer-{len(screen.clients)}", argv, env=environment)
+    program = Program(screen.directory, f"{Path(viewer[0]).name}-{len(screen.clients)}", argv, env=environment)
     screen.clients.append(program)
     return program
 
