@@ -51,6 +51,9 @@ from gateway.model.secret import Secret
 DAY = 86_400
 YEAR = 366 * DAY
 
+SILENT_MAX = 8
+"""Seconds: who has said nothing after ten is closed."""
+
 WORKERS_MAX = 1024
 """Processes of one host: more than any has cores."""
 
@@ -106,7 +109,7 @@ class Listen:
         "What is spoken to a client that says nothing, outside TLS: close (nothing), or rfb to VNC viewers.",
         "close",
     )
-    silent_after: float = setting(seconds(0.3, 60), "Seconds after which a client is silent.", 2.0)
+    silent_after: float = setting(seconds(0.3, SILENT_MAX), "Seconds after which a client is silent.", 2.0)
     silent_by_name: dict[str, str] = setting(
         by_server_name(choice("close", "rfb", later=("authd",))),
         "The same inside TLS, by the name that was asked for; rfb for all others, where no ALPN was offered.",

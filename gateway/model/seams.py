@@ -136,7 +136,7 @@ class Admission(Protocol):
     def speaks_rfb(self) -> bool:
         """Whether the gateway greets this client as an RFB server."""
 
-    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET, *, opening: Opening | None = None) -> None:
+    def attach(self, pipe: Pipe, *, greeted: Greeted = Greeted.NOT_YET, opening: Opening | None = None) -> None:
         """
         Here is the client.
 

@@ -212,7 +212,7 @@ class Greeting(Protocol):
         pipe = StockPipe(self._front.wheel.clock)
         replace(self.transport, pipe, self._early)
         try:
-            admission.attach(pipe, Greeted.LET_IN)
+            admission.attach(pipe, greeted=Greeted.LET_IN)
         except Exception as error:
             tell_fault("attaching a viewer", error)
             pipe.abort()

@@ -60,9 +60,9 @@ class Admitted:
         """Whether the gateway greets this client as an RFB server."""
         return self.kind.speaks_rfb
 
-    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET, *, opening: Opening | None = None) -> None:
+    def attach(self, pipe: Pipe, *, greeted: Greeted = Greeted.NOT_YET, opening: Opening | None = None) -> None:
         """Here is the client."""
-        self.session.attach(pipe, self.arrival, self.way, greeted, opening=opening)
+        self.session.attach(pipe, self.arrival, self.way, greeted=greeted, opening=opening)
 
     def abandon(self) -> None:
         """It left before its pipe was there; while the session waits it may try again, if it may at all."""

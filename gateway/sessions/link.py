@@ -79,8 +79,9 @@ class Link:
         pipe: Pipe,
         clock: IReactorTime,
         kept: Upstream | None,
-        greeted: Greeted = Greeted.NOT_YET,
         *,
+        *,
+        greeted: Greeted = Greeted.NOT_YET,
         opening: Opening | None = None,
     ) -> None:
         self._owner = owner

@@ -125,8 +125,8 @@ class Session:
         pipe: Pipe,
         arrival: Arrival,
         way: Way,
-        greeted: Greeted = Greeted.NOT_YET,
         *,
+        greeted: Greeted = Greeted.NOT_YET,
         opening: Opening | None = None,
     ) -> None:
         """A client that was let in is connected; it replaces the older one unless it may join."""
@@ -144,7 +144,7 @@ class Session:
         event = Event.SESSION_CONTINUED if returning else Event.SESSION_OPENED
         tell(_log, event, session=self.id, console=self.console, peer=arrival.address, way=way.value)
         clock, kept = self._around.clock, self._kept.take()
-        link = Link(self, self._record.grant, pipe, clock, kept, greeted, opening=opening)
+        link = Link(self, self._record.grant, pipe, clock, kept, greeted=greeted, opening=opening)
         self._links.append(link)
         self._last_input = self._around.clock.seconds()
         link.begin()

@@ -24,7 +24,7 @@ WRONG = (
     (LEAST + "[ticket]", "ticket: unknown key; did you mean tickets? known here: admin, api, audit"),
     (LEAST + "tls = 3", "gateway.tls: unknown key"),
     (LISTEN + 'silent = "no"', 'listen[0].silent: found "no"; accepted: "close" or "rfb"'),
-    (LISTEN + "silent_after = 0.1", "listen[0].silent_after: found 0.1; accepted: seconds, from 0.3 to 60"),
+    (LISTEN + "silent_after = 0.1", "listen[0].silent_after: found 0.1; accepted: seconds, from 0.3 to 8"),
     (LISTEN + 'plaintext = "yes"', 'listen[0].plaintext: found "yes"; accepted: "redirect" or "serve" or "refuse"'),
     (LISTEN + 'proxy_protocol = "no"', 'listen[0].proxy_protocol: found "no"; accepted: true or false'),
     (

@@ -39,7 +39,7 @@ class LinkTests(SynchronousTestCase):
         near, far = pipe_pair(bench.clock)
         client = Client(far)
         far.start(client)
-        bench.admit(bench.ticket(), Way.VIEWER).attach(near, Greeted.LET_IN)
+        bench.admit(bench.ticket(), Way.VIEWER).attach(near, greeted=Greeted.LET_IN)
         bench.turn()
         self.assertEqual((b"", []), (bytes(client.received), bench.servers))
         far.send(b"\x00")

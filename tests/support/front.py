@@ -40,7 +40,7 @@ class Admitted:
         self.opening: Opening | None = None
         self.abandoned = False
 
-    def attach(self, pipe: Pipe, greeted: Greeted = Greeted.NOT_YET, *, opening: Opening | None = None) -> None:
+    def attach(self, pipe: Pipe, *, greeted: Greeted = Greeted.NOT_YET, opening: Opening | None = None) -> None:
         self.pipe, self.greeted, self.opening = pipe, greeted, opening
 
     def abandon(self) -> None:
