@@ -80,7 +80,6 @@ class Link:
         clock: IReactorTime,
         kept: Upstream | None,
         *,
-        *,
         greeted: Greeted = Greeted.NOT_YET,
         opening: Opening | None = None,
     ) -> None:
