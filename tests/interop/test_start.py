@@ -142,7 +142,7 @@ class BadTests(Starting):
         for more, *words in (
             ('[tickets]\nttl = "soon"\n', "tickets.ttl", "seconds"),
             ("[ticket]\nttl = 5\n", "ticket", "tickets"),
-            ('[console.x]\nkind = "spice"\naddress = "h:1"\n', "console.x.kind", later),
+            ('[console.x]\nkind = "mks"\naddress = "h:1"\n', "console.x.kind", later),
             ('[console.x]\nkind = "vnc"\naddress = "h:1"\nsecurity = { password_file = "no" }\n', "password_file"),
         ):
             gateway = self.gateway(more=more)
